@@ -11,10 +11,36 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, DateTime, doc};
 use ports::StoreError;
 use serde::de::DeserializeOwned;
+use stored_forms::{Corrupt, Encoding};
 
 use crate::call_runner::CALL_TIMEOUT;
 use crate::database::Database;
 use crate::error::MongodbError;
+
+/// The encoding of BSON documents.
+#[derive(Debug, Clone)]
+pub(crate) struct Bson;
+
+impl Encoding for Bson {
+    type Time = DateTime;
+    type Bytes = Binary;
+
+    fn time(time: Timestamp) -> DateTime {
+        date(time)
+    }
+
+    fn read_time(stored: &DateTime) -> Result<Timestamp, Corrupt> {
+        Ok(Timestamp::from_millisecond(stored.timestamp_millis())?)
+    }
+
+    fn bytes(bytes: &[u8]) -> Binary {
+        binary(bytes)
+    }
+
+    fn read_bytes<const N: usize>(stored: &Binary) -> Result<[u8; N], Corrupt> {
+        Ok(<[u8; N]>::try_from(stored.bytes.as_slice())?)
+    }
+}
 
 pub(crate) fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millisecond())

@@ -11,33 +11,22 @@ use crate::bson_codec::{self, date, integer};
 use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::factors::send_quotas;
-use crate::sessions::refresh_families;
-use crate::tokens::validation_tokens;
 
 pub(crate) struct MongodbExpiredRecords {
-    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) aggregates: Vec<&'static Aggregate>,
     pub(crate) database: Arc<Database>,
 }
 
-/// Returns the purged collections of the service that writes an aggregate, each with the filter for records that
-/// expired at or before `before`. A family is kept until the events in its outbox are published.
-fn expiry_filters(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
-    let at_or_before = doc! { "$lte": date(before) };
-    match aggregate {
-        Aggregate::Credential => Vec::new(),
-        Aggregate::FactorSet => vec![(send_quotas::COLLECTION, doc! { "windowEndsAt": at_or_before })],
-        Aggregate::RefreshFamily => vec![
-            (
-                validation_tokens::COLLECTION,
-                doc! { "expiresAt": at_or_before.clone() },
-            ),
-            (
-                refresh_families::COLLECTION,
-                doc! { "outboxPending": false, "absoluteExpiresAt": at_or_before },
-            ),
-        ],
+/// Returns the filter for records that expired at or before `before`; `None` for an aggregate whose records are kept. A
+/// record with an outbox is kept until its events are published.
+fn expiry_filter(aggregate: &Aggregate, before: Timestamp) -> Option<Document> {
+    let purge_at = stored_forms::collection(aggregate.name)?.purge_at?;
+    let mut filter = Document::new();
+    if aggregate.has_outbox {
+        filter.insert("outboxPending", false);
     }
+    filter.insert(purge_at, doc! { "$lte": date(before) });
+    Some(filter)
 }
 
 /// Deletes up to `limit` documents that match the filter, and returns how many. The delete repeats the filter, so that
@@ -73,7 +62,7 @@ impl ExpiredRecords for MongodbExpiredRecords {
     async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let aggregates = self.aggregates.iter();
         let filters: Vec<_> = aggregates
-            .flat_map(|aggregate| expiry_filters(*aggregate, before))
+            .filter_map(|aggregate| Some((aggregate.name, expiry_filter(aggregate, before)?)))
             .collect();
         self.database
             .write(move |mut session| async move {

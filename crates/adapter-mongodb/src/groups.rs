@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bson_codec;
 use crate::database::Database;
 
-const COLLECTION: &str = "groups";
+const COLLECTION: &str = ports::GROUPS.name;
 
 pub(crate) struct MongodbGroups(pub(crate) Arc<Database>);
 

@@ -9,7 +9,7 @@ use crate::bson_codec::{self, Reader};
 use crate::database::Database;
 use crate::error::MongodbError;
 
-const COLLECTION: &str = "known_names";
+const COLLECTION: &str = ports::KNOWN_NAMES.name;
 
 pub(crate) struct MongodbKnownNames(pub(crate) Arc<Database>);
 

@@ -11,15 +11,12 @@
 //!
 //! docs/protocols.md "Store rules" and "Store outages" state the guarantees.
 
-mod actor_document;
 mod batcher;
 mod bson_codec;
 mod call_runner;
 mod causal_session;
 mod clients;
 mod connection;
-mod contact_documents;
-mod credential_lock;
 mod database;
 mod elections;
 mod error;
@@ -38,15 +35,20 @@ mod sessions;
 mod statements;
 mod tokens;
 mod upkeep;
+mod versioned_store;
 
 use std::sync::Arc;
 
 use ports::Stores;
 
+use bson_codec::Bson;
 pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
 pub use error::{DriverError, OpenError};
-pub use indexes::{Index, indexes};
+pub use indexes::indexes_table;
+use stored_forms::credential_lock::CredentialLockForm;
+use stored_forms::factors::FactorSetForm;
+use versioned_store::MongodbVersioned;
 
 /// Connects and fills the connection pool. Every later call runs on the current runtime of this call.
 ///
@@ -62,10 +64,8 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
         groups: Arc::new(groups::MongodbGroups(database.clone())),
         known_names: Arc::new(known_names::MongodbKnownNames(database.clone())),
         lock_statuses: Arc::new(lock_statuses::MongodbLockStatuses(database.clone())),
-        credential_locks: Arc::new(credential_lock::credential_locks::MongodbCredentialLocks(
-            database.clone(),
-        )),
-        factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
+        credential_locks: MongodbVersioned::<CredentialLockForm<Bson>>::new(&database),
+        factor_sets: MongodbVersioned::<FactorSetForm<Bson>>::new(&database),
         send_quotas: Arc::new(factors::send_quotas::MongodbSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(sessions::refresh_families::MongodbRefreshFamilies::new(

@@ -21,7 +21,7 @@ use crate::call_runner::CALL_TIMEOUT;
 use crate::causal_session::{BulkOutcome, CausalSession};
 use crate::database::{self, Database};
 use crate::error::MongodbError;
-use crate::outbox::{EventDocument, collection};
+use crate::outbox::{PendingEvent, into_event};
 
 /// The maximum number of attempts of a claim to find outboxes that no other relay claims at the same time. After the
 /// last attempt the claim is empty, and the relay tries again in its next pass.
@@ -32,7 +32,7 @@ const MAX_CLAIM_ATTEMPTS: usize = 3;
 const MAX_EVENTS_PER_CLAIM: i32 = 32;
 
 pub(crate) struct MongodbOutboxes {
-    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) aggregates: Vec<&'static Aggregate>,
     pub(crate) database: Arc<Database>,
     /// The number of times that this process claimed an outbox that it could not read.
     pub(crate) unreadable: Arc<AtomicU64>,
@@ -46,10 +46,7 @@ const MAX_HOLD: Duration = Duration::from_mins(1);
 struct PendingDocument {
     #[serde(rename = "_id")]
     key: String,
-    /// The user of a refresh token family. The other aggregates have the user id as their key.
-    #[serde(default)]
-    user: Option<String>,
-    outbox: Vec<EventDocument>,
+    outbox: Vec<PendingEvent>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,14 +56,20 @@ struct BacklogDocument {
     oldest: Option<DateTime>,
 }
 
+/// Returns the member that holds the user whose events these are; `None` if the key is the user.
+fn user_member(aggregate: &Aggregate) -> Option<&'static str> {
+    stored_forms::collection(aggregate.name)?.user
+}
+
 /// Decodes one outbox. Each is decoded separately, so that an event of a newer version fails only for its own outbox.
-fn decode_pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
+fn decode_pending(aggregate: &'static Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
+    let user = user_member(aggregate).and_then(|member| stored.get_str(member).ok());
+    let user = user.map(str::to_owned);
     let stored: PendingDocument = database::decode_document(stored)?;
-    let reader = Reader::new(collection(aggregate), &stored.key);
-    let user = stored.user.unwrap_or_else(|| stored.key.clone());
-    let user = reader.parse(user, UserId::parse)?;
+    let reader = Reader::new(aggregate.name, &stored.key);
+    let user = reader.parse(user.unwrap_or_else(|| stored.key.clone()), UserId::parse)?;
     let events = stored.outbox.into_iter();
-    let events = events.map(|event| event.into_event(&stored.key, &user));
+    let events = events.map(|event| into_event(event, &stored.key, &user));
     Ok(PendingOutbox {
         aggregate,
         events: events.collect::<Result<_, _>>()?,
@@ -95,7 +98,7 @@ fn claimable_filter(lease: &Lease) -> Document {
 /// is stopped (SIGSTOP). Its leases end. B claims 4 of the documents. A resumes and reads the other 6.
 async fn claim(
     session: &mut CausalSession,
-    aggregate: Aggregate,
+    aggregate: &'static Aggregate,
     lease: &Lease,
     limit: usize,
 ) -> Result<ClaimOutcome, MongodbError> {
@@ -112,7 +115,7 @@ async fn claim(
             "leaseUntil": date(time::after(lease.now, lease.length)),
             "claim": claim,
         } };
-        let documents = session.collection::<Document>(collection(aggregate));
+        let documents = session.collection::<Document>(aggregate.name);
         let updated = documents
             .update_many(filter, take_lease)
             .session(&mut *session.inner)
@@ -120,10 +123,12 @@ async fn claim(
         if updated.map_err(|error| MongodbError::write(&error))?.matched_count == 0 {
             continue;
         }
+        let mut projection = doc! { "outbox": { "$slice": MAX_EVENTS_PER_CLAIM } };
+        projection.insert(user_member(aggregate).unwrap_or("_id"), 1);
         let claimed = session
-            .collection::<RawDocumentBuf>(collection(aggregate))
+            .collection::<RawDocumentBuf>(aggregate.name)
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
-            .projection(doc! { "user": 1, "outbox": { "$slice": MAX_EVENTS_PER_CLAIM } })
+            .projection(projection)
             .max_time(CALL_TIMEOUT)
             .session(&mut *session.inner)
             .await;
@@ -136,7 +141,7 @@ async fn claim(
                 Err(error) => {
                     let key = key(&stored);
                     tracing::error!(
-                        collection = collection(aggregate),
+                        collection = aggregate.name,
                         key = key.as_ref().map(ToString::to_string),
                         error = &error as &dyn std::error::Error,
                         "an outbox cannot be read"
@@ -172,7 +177,7 @@ fn key(stored: &RawDocumentBuf) -> Option<Bson> {
 /// read them.
 async fn hold(
     session: &mut CausalSession,
-    aggregate: Aggregate,
+    aggregate: &'static Aggregate,
     keys: Vec<Bson>,
     now: Timestamp,
 ) -> Result<(), MongodbError> {
@@ -181,7 +186,7 @@ async fn hold(
     }
     let until = date(time::after(now, MAX_HOLD));
     let set_hold = doc! { "$set": { "leaseOwner": null, "leaseUntil": until } };
-    let documents = session.collection::<Document>(collection(aggregate));
+    let documents = session.collection::<Document>(aggregate.name);
     let updated = documents
         .update_many(doc! { "_id": { "$in": keys } }, set_hold)
         .session(&mut *session.inner);
@@ -190,14 +195,14 @@ async fn hold(
 
 async fn find_claimable_keys(
     session: &mut CausalSession,
-    aggregate: Aggregate,
+    aggregate: &'static Aggregate,
     lease: &Lease,
     limit: usize,
 ) -> Result<Vec<Bson>, MongodbError> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let documents = session.collection::<RawDocumentBuf>(collection(aggregate));
+    let documents = session.collection::<RawDocumentBuf>(aggregate.name);
     let found = documents
         .find(claimable_filter(lease))
         .projection(doc! { "_id": 1 })
@@ -240,7 +245,7 @@ fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
 /// then returns the error.
 async fn settle(
     session: &mut CausalSession,
-    aggregate: Aggregate,
+    aggregate: &'static Aggregate,
     owner: &str,
     settlements: &[Settlement],
 ) -> Result<(), MongodbError> {
@@ -253,10 +258,10 @@ async fn settle(
         return Ok(());
     }
     let keys: Vec<_> = updates.iter().map(|(key, _)| (*key).to_owned()).collect();
-    let BulkOutcome { rejected, .. } = session.update_each(collection(aggregate), updates).await?;
+    let BulkOutcome { rejected, .. } = session.update_each(aggregate.name, updates).await?;
     for (index, error) in &rejected {
         tracing::error!(
-            collection = collection(aggregate),
+            collection = aggregate.name,
             key = keys.get(*index),
             error = error as &dyn std::error::Error,
             "an outbox cannot be settled"
@@ -268,13 +273,13 @@ async fn settle(
     }
 }
 
-async fn backlog(database: &Database, aggregate: Aggregate) -> Result<OutboxBacklog, MongodbError> {
+async fn backlog(database: &Database, aggregate: &'static Aggregate) -> Result<OutboxBacklog, MongodbError> {
     let pipeline = [
         doc! { "$match": { "outboxPending": true } },
         doc! { "$project": { "oldest": { "$arrayElemAt": ["$outbox.time", 0] } } },
         doc! { "$group": { "_id": null, "depth": { "$sum": 1_i64 }, "oldest": { "$min": "$oldest" } } },
     ];
-    let documents = database.collection::<Document>(collection(aggregate));
+    let documents = database.collection::<Document>(aggregate.name);
     let found = documents
         .aggregate(pipeline)
         .max_time(CALL_TIMEOUT)
@@ -283,7 +288,7 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<OutboxBack
     let Some(found) = bson_codec::all(found).await?.pop() else {
         return Ok(OutboxBacklog::default());
     };
-    let reader = Reader::new("backlog", collection(aggregate));
+    let reader = Reader::new("backlog", aggregate.name);
     Ok(OutboxBacklog {
         depth: u64::try_from(found.depth).unwrap_or(0),
         unreadable: 0,

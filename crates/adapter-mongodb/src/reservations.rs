@@ -34,7 +34,9 @@ use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectI
 use ports::StoreError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use stored_forms::Corrupt;
 
+use crate::bson_codec;
 use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
@@ -51,15 +53,15 @@ const WRITE_ID: &str = "version";
 pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
     const COLLECTION: &'static str;
     const RESERVATIONS: &'static str;
-    type Document: Serialize + DeserializeOwned + Send + Sync;
+    type Form: Serialize + DeserializeOwned + Send + Sync;
 
     fn id(&self) -> &str;
 
     fn names(&self) -> Vec<String>;
 
-    fn to_stored(&self) -> Self::Document;
+    fn to_form(&self) -> Self::Form;
 
-    fn from_stored(stored: Self::Document) -> Result<Self, MongodbError>;
+    fn from_form(id: &str, form: Self::Form) -> Result<Self, Corrupt>;
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,19 +102,44 @@ struct Stored<O> {
 impl<O: UniqueNameOwner> Stored<O> {
     fn read(mut stored: Document) -> Result<Self, MongodbError> {
         let write_id = stored.remove(WRITE_ID).unwrap_or(Bson::Null);
-        let document = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
-        Ok(Self {
-            owner: O::from_stored(document)?,
-            write_id,
-        })
+        let id = stored.get_str("_id").unwrap_or_default().to_owned();
+        let form = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
+        let owner = read_owner(&id, form)?;
+        Ok(Self { owner, write_id })
     }
+}
+
+fn read_owner<O: UniqueNameOwner>(id: &str, form: O::Form) -> Result<O, MongodbError> {
+    O::from_form(id, form).map_err(|error| MongodbError::corrupt(O::COLLECTION, id, error.0))
+}
+
+/// Returns the owner with this id.
+pub(crate) async fn find<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<O>, StoreError>
+where
+    O::Form: 'static,
+{
+    let found = database.find_or_read_linearizable::<O::Form>(O::COLLECTION, id).await?;
+    Ok(found.map(|form| read_owner(id, form)).transpose()?)
+}
+
+/// Returns up to `limit` owners whose id is greater than `after`, in the order of their ids.
+pub(crate) async fn page<O: UniqueNameOwner>(
+    database: &Arc<Database>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<O>, StoreError> {
+    let after = after.unwrap_or_default().to_owned();
+    let found = bson_codec::page::<Document>(database, O::COLLECTION, after, limit).await?;
+    let owners = found.into_iter().map(|stored| Ok(Stored::read(stored)?.owner));
+    owners.collect()
 }
 
 /// Builds an owner's document with a new write id, and returns both.
 fn new_document<O: UniqueNameOwner>(owner: &O) -> Result<(Document, ObjectId), MongodbError> {
     let write_id = ObjectId::new();
-    let document = serialize_to_document(&owner.to_stored());
-    let mut document = document.map_err(|error| MongodbError::corrupt(O::COLLECTION, owner.id(), error))?;
+    let form = serialize_to_document(&owner.to_form());
+    let mut document = doc! { "_id": owner.id() };
+    document.extend(form.map_err(|error| MongodbError::corrupt(O::COLLECTION, owner.id(), error))?);
     document.insert(WRITE_ID, write_id);
     Ok((document, write_id))
 }
@@ -217,8 +244,11 @@ pub(crate) async fn find_by_name<O: UniqueNameOwner>(
     let Some(reservation) = found.await? else {
         return Ok(None);
     };
-    let found = session.find_one::<O::Document>(O::COLLECTION, doc! { "_id": reservation.owner });
-    let owner = found.await?.map(O::from_stored).transpose()?;
+    let found = session.find_one::<O::Form>(O::COLLECTION, doc! { "_id": &reservation.owner });
+    let owner = found
+        .await?
+        .map(|form| read_owner::<O>(&reservation.owner, form))
+        .transpose()?;
     Ok(owner.filter(|owner| owner.names().contains(&name)))
 }
 

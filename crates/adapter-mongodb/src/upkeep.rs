@@ -26,22 +26,22 @@ impl MongodbUpkeep {
 
 #[async_trait]
 impl StoreUpkeep for MongodbUpkeep {
-    fn outboxes(&self, of: &[Aggregate]) -> Arc<dyn Outboxes> {
+    fn outboxes(&self, of: &[&'static Aggregate]) -> Arc<dyn Outboxes> {
         Arc::new(MongodbOutboxes {
-            aggregates: of.to_vec(),
+            aggregates: of.iter().copied().filter(|aggregate| aggregate.has_outbox).collect(),
             database: self.database.clone(),
             unreadable: self.unreadable.clone(),
         })
     }
 
-    fn expired_records(&self, of: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
+    fn expired_records(&self, of: &[&'static Aggregate]) -> Arc<dyn ExpiredRecords> {
         Arc::new(MongodbExpiredRecords {
             aggregates: of.to_vec(),
             database: self.database.clone(),
         })
     }
 
-    async fn create_indexes(&self, of: &[Aggregate]) -> Result<(), StoreError> {
+    async fn create_indexes(&self, of: &[&'static Aggregate]) -> Result<(), StoreError> {
         indexes::create(&self.database, of).await
     }
 

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::event::{Event, EventContext, EventType, NewEvent};
+use domain::event::{Event, EventContext, NewEvent};
 use domain::ids::{EventId, UserId};
-use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
+use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use rusqlite::{Connection, Row};
+use stored_forms::{ActorForm, EventDataForm};
 use tokio::sync::watch;
 
-use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::error::{OpenError, SqliteError};
-use crate::outbox::{EventDataDocument, Outbox, table};
+use crate::outbox::Outbox;
 use crate::row_codec::{self, Reader, integer, to_json};
 
 /// The embedded event log: a table that only grows.
@@ -32,22 +32,13 @@ impl SqliteEventLog {
     }
 }
 
-fn aggregate(kind: &EventType) -> Option<Aggregate> {
-    Aggregate::ALL
-        .into_iter()
-        .find(|aggregate| table(*aggregate).0 == kind.aggregate)
-}
-
 /// Appends the event to the log and removes it from its outbox, in one transaction, so that the log holds each event
 /// once. Returns its cursor. If the event is not in the outbox, changes nothing and returns `None`.
 ///
 /// The relay publishes an event, and the answer is lost. The relay publishes the event again. The event is not in the
 /// outbox, because it was appended the first time.
 fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteError> {
-    let Some(aggregate) = aggregate(event.kind) else {
-        return Ok(None);
-    };
-    let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
+    let Some(mut outbox) = Outbox::read(connection, event.kind.aggregate, &event.subject)? else {
         return Ok(None);
     };
     if !outbox.pending.iter().any(|pending| pending.sequence == event.sequence) {
@@ -55,8 +46,8 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteEr
     }
     let sql = "INSERT INTO events (id, kind, subject, user_id, sequence, time, actor, correlation_id, data)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let actor = to_json("event", &ActorDocument::from(&event.by))?;
-    let data = to_json("event", &EventDataDocument::from(event.data))?;
+    let actor = to_json("event", &ActorForm::from(&event.by))?;
+    let data = to_json("event", &EventDataForm::from(event.data))?;
     row_codec::execute(
         connection,
         sql,
@@ -74,24 +65,24 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteEr
     )?;
     let cursor = u64::try_from(connection.last_insert_rowid()).unwrap_or_default();
     outbox.prune(event.sequence);
-    outbox.save(connection, aggregate, &event.subject)?;
+    outbox.save(connection, event.kind.aggregate, &event.subject)?;
     Ok(Some(cursor))
 }
 
 fn logged_event(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
     let row = Reader::new("event", row);
     let kind: String = row.column("kind")?;
-    let actor = row.json::<ActorDocument>("actor")?;
+    let actor = row.json::<ActorForm>("actor")?;
     let context = EventContext {
         id: EventId(row.column("id")?),
         time: row.time("time")?,
-        by: actor.try_into().map_err(|error| row.corrupt(error))?,
+        by: actor.read().map_err(|error| row.corrupt(error.0))?,
         correlation_id: row.column("correlation_id")?,
     };
     let new = NewEvent {
         context,
         kind: domain::event_type(&kind).ok_or_else(|| row.corrupt("kind"))?,
-        data: row.json::<EventDataDocument>("data")?.into(),
+        data: row.json::<EventDataForm>("data")?.into(),
     };
     let subject: String = row.column("subject")?;
     let event = new.into_event(subject, row.parse("user_id", UserId::parse)?, row.count("sequence")?);

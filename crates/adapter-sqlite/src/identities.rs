@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::contact::{ContactType, Email, Mobile};
-use domain::identity::{BusinessLink, Identity, MainContact};
-use domain::ids::{BusinessId, ContactId, UserId};
+use domain::identity::Identity;
+use domain::ids::UserId;
 use ports::{Identities, IdentitySaveOutcome, StoreError};
 use rusqlite::{Connection, Row};
-use serde::{Deserialize, Serialize};
+use stored_forms::IdentityForm;
 
 use crate::database::Database;
 use crate::error::SqliteError;
@@ -14,111 +13,11 @@ use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IdentityDocument {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<EmailDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mobile: Option<MobileDocument>,
-    main_contact_type: String,
-    roles: Vec<String>,
-    groups: Vec<String>,
-    businesses: Vec<BusinessDocument>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EmailDocument {
-    id: String,
-    address: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct MobileDocument {
-    id: String,
-    region: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    area: Option<String>,
-    number: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BusinessDocument {
-    id: String,
-    roles: Vec<String>,
-}
-
-impl From<&Identity> for IdentityDocument {
-    fn from(identity: &Identity) -> Self {
-        Self {
-            name: identity.name.clone(),
-            email: identity.email.as_ref().map(|contact| EmailDocument {
-                id: contact.id.to_string(),
-                address: contact.value.as_str().to_owned(),
-            }),
-            mobile: identity.mobile.as_ref().map(|contact| MobileDocument {
-                id: contact.id.to_string(),
-                region: contact.value.region().to_owned(),
-                area: contact.value.area().map(str::to_owned),
-                number: contact.value.number().to_owned(),
-            }),
-            main_contact_type: identity.main_contact_type.as_str().to_owned(),
-            roles: identity.roles.clone(),
-            groups: identity.groups.clone(),
-            businesses: identity
-                .businesses
-                .iter()
-                .map(|link| BusinessDocument {
-                    id: link.id.to_string(),
-                    roles: link.roles.clone(),
-                })
-                .collect(),
-        }
-    }
-}
-
 /// Reads an identity from a row whose first two columns are the user id and the document.
-pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
+fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     let row = Reader::new("identity", row);
-    let document: IdentityDocument = row.json(1)?;
-    let contact_id = |id: String| ContactId::parse(id).map_err(|error| row.corrupt(error));
-    let email = |stored: EmailDocument| {
-        let value = Email::parse(&stored.address).map_err(|error| row.corrupt(error))?;
-        Ok::<_, SqliteError>(MainContact {
-            id: contact_id(stored.id)?,
-            value,
-        })
-    };
-    let mobile = |stored: MobileDocument| {
-        let value = Mobile::parse(&stored.region, stored.area.as_deref(), &stored.number);
-        Ok::<_, SqliteError>(MainContact {
-            id: contact_id(stored.id)?,
-            value: value.map_err(|error| row.corrupt(error))?,
-        })
-    };
-    let business = |stored: BusinessDocument| {
-        Ok(BusinessLink {
-            id: BusinessId::parse(stored.id).map_err(|error| row.corrupt(error))?,
-            roles: stored.roles,
-        })
-    };
-    Ok(Identity {
-        id: row.parse(0, UserId::parse)?,
-        name: document.name,
-        email: document.email.map(email).transpose()?,
-        mobile: document.mobile.map(mobile).transpose()?,
-        main_contact_type: ContactType::parse(&document.main_contact_type)
-            .ok_or_else(|| row.corrupt("main contact type"))?,
-        roles: document.roles,
-        groups: document.groups,
-        businesses: document
-            .businesses
-            .into_iter()
-            .map(business)
-            .collect::<Result<_, SqliteError>>()?,
-    })
+    let (id, form): (String, IdentityForm) = (row.column(0)?, row.json(1)?);
+    form.read(&id).map_err(|error| row.corrupt(error.0))
 }
 
 /// Returns another user that has one of the identity's logins, if there is one.
@@ -160,7 +59,7 @@ fn save(connection: &Connection, identity: &Identity, is_new: bool) -> Result<Id
             (login, id),
         )?;
     }
-    let document = to_json("identity", &IdentityDocument::from(identity))?;
+    let document = to_json("identity", &IdentityForm::from(identity))?;
     let sql = "INSERT INTO identities (user_id, document) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET document = excluded.document";
     row_codec::execute(connection, sql, (id, document))?;
     Ok(IdentitySaveOutcome::Saved)

@@ -1,8 +1,6 @@
 //! All store ports and the embedded event log, in one local SQLite file. No other crate depends on `rusqlite`.
 
-mod actor_document;
 mod clients;
-mod credential_lock;
 mod database;
 mod error;
 mod event_log;
@@ -10,6 +8,7 @@ mod expired_records;
 mod factors;
 mod groups;
 mod identities;
+mod json;
 mod known_names;
 mod lock_statuses;
 mod outbox;
@@ -20,6 +19,7 @@ mod schema;
 mod sessions;
 mod tokens;
 mod upkeep;
+mod versioned_store;
 mod writer;
 
 use std::path::PathBuf;
@@ -29,6 +29,10 @@ use ports::{EventLog, EventPublisher, Stores};
 
 use database::Database;
 pub use error::OpenError;
+use json::Json;
+use stored_forms::credential_lock::CredentialLockForm;
+use stored_forms::factors::FactorSetForm;
+use versioned_store::SqliteVersioned;
 
 /// Settings of the embedded store.
 #[derive(Debug, Clone)]
@@ -57,10 +61,8 @@ pub fn open(settings: &SqliteSettings) -> Result<EmbeddedStore, OpenError> {
         groups: Arc::new(groups::SqliteGroups(database.clone())),
         known_names: Arc::new(known_names::SqliteKnownNames(database.clone())),
         lock_statuses: Arc::new(lock_statuses::SqliteLockStatuses(database.clone())),
-        credential_locks: Arc::new(credential_lock::credential_locks::SqliteCredentialLocks(
-            database.clone(),
-        )),
-        factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
+        credential_locks: SqliteVersioned::<CredentialLockForm<Json>>::new(&database),
+        factor_sets: SqliteVersioned::<FactorSetForm<Json>>::new(&database),
         send_quotas: Arc::new(factors::send_quotas::SqliteSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(sessions::refresh_families::SqliteRefreshFamilies(database.clone())),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreError};
+use stored_forms::credential_lock::LockStatusForm;
 
 use crate::database::Database;
 use crate::row_codec::{self, Reader};
@@ -13,17 +14,13 @@ pub(crate) struct SqliteLockStatuses(pub(crate) Arc<Database>);
 #[async_trait]
 impl LockStatuses for SqliteLockStatuses {
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
-        let sql = "SELECT user_id, locked, epoch FROM credentials WHERE user_id = ?1";
-        let lock_status = self.0.read(|connection| {
+        let sql = "SELECT key, document FROM credentials WHERE key = ?1";
+        let stored = self.0.read(|connection| {
             row_codec::first(connection, sql, [user.as_str()], |row| {
-                let row = Reader::new("credential", row);
-                Ok(LockStatus {
-                    is_locked: row.column(1)?,
-                    epoch: row.count(2)?,
-                })
+                Reader::new("credentials", row).json::<LockStatusForm>(1)
             })
         })?;
-        Ok(lock_status.unwrap_or_default())
+        Ok(stored.map(LockStatus::from).unwrap_or_default())
     }
 
     async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {

@@ -10,11 +10,12 @@ use rusqlite::{Connection, Row};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::outbox::{EventDocument, Outbox, table};
+use crate::outbox::{Outbox, PendingEvent, into_event};
 use crate::row_codec::{self, Reader, integer};
+use crate::schema;
 
 pub(crate) struct SqliteOutboxes {
-    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) aggregates: Vec<&'static Aggregate>,
     pub(crate) database: Arc<Database>,
     /// The number of times that this process claimed an outbox that it could not read.
     pub(crate) unreadable: Arc<AtomicU64>,
@@ -29,14 +30,19 @@ const UNREADABLE_HOLD: Duration = Duration::from_mins(1);
 /// A claims an outbox for the length of its lease and dies. B finds `lease_until` in the future and skips the outbox.
 /// When the lease has ended, B claims the outbox. If A restarts under its old owner name before that, A can claim it
 /// immediately.
-fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claim, SqliteError> {
-    let (table, key) = table(aggregate);
+fn claim(
+    connection: &Connection,
+    aggregate: &'static Aggregate,
+    lease: &Lease,
+    limit: usize,
+) -> Result<Claim, SqliteError> {
+    let (table, user) = (aggregate.name, schema::user_column(aggregate));
     let sql = format!(
-        "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE {key} IN (
-             SELECT {key} FROM {table}
+        "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE key IN (
+             SELECT key FROM {table}
              WHERE outbox_pending = 1
                  AND (lease_until IS NULL OR lease_until <= ?3 OR lease_until > ?5 OR lease_owner = ?1) LIMIT ?4
-         ) RETURNING {key}, user_id, outbox"
+         ) RETURNING key, {user}, outbox"
     );
     let until = time::after(lease.now, lease.length).as_millisecond();
     // No relay claims or holds an outbox for longer. A lease that ends later was set by a relay whose clock was far
@@ -45,7 +51,7 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
     let limit = integer(limit as u64);
     let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, latest_plausible);
     let rows = row_codec::all(connection, &sql, parameters, |row| {
-        Ok((row.get::<_, String>(key)?, pending_outbox(aggregate, row)))
+        Ok((row.get::<_, String>(0)?, pending_outbox(aggregate, row)))
     })?;
     let mut claim = Claim::default();
     for (id, outbox) in rows {
@@ -74,22 +80,26 @@ struct Claim {
 }
 
 /// Replaces the claim on an outbox with a hold without an owner, for [`UNREADABLE_HOLD`].
-fn hold_unreadable(connection: &Connection, aggregate: Aggregate, id: &str, lease: &Lease) -> Result<(), SqliteError> {
-    let (table, key) = table(aggregate);
-    let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
+fn hold_unreadable(
+    connection: &Connection,
+    aggregate: &'static Aggregate,
+    id: &str,
+    lease: &Lease,
+) -> Result<(), SqliteError> {
+    let table = aggregate.name;
+    let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE key = ?1");
     let until = time::after(lease.now, UNREADABLE_HOLD).as_millisecond();
     row_codec::execute(connection, &sql, (id, until)).map(drop)
 }
 
-fn pending_outbox(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
-    let (table, key) = table(aggregate);
-    let row = Reader::new(table, row);
-    let key: String = row.column(key)?;
-    let user = row.parse("user_id", UserId::parse)?;
-    let pending: Vec<EventDocument> = row.json("outbox")?;
+fn pending_outbox(aggregate: &'static Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
+    let row = Reader::new(aggregate.name, row);
+    let key: String = row.column(0)?;
+    let user = row.parse(1, UserId::parse)?;
+    let pending: Vec<PendingEvent> = row.json(2)?;
     let events = pending
         .into_iter()
-        .map(|event| event.into_event(&key, &user))
+        .map(|event| into_event(event, &key, &user))
         .collect::<Result<_, SqliteError>>()?;
     Ok(PendingOutbox { aggregate, key, events })
 }
@@ -107,21 +117,20 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
         held_until,
     } = settlement;
     if let Some(sequence) = *published
-        && let Some(mut outbox) = Outbox::read(connection, *aggregate, key)?
+        && let Some(mut outbox) = Outbox::read(connection, aggregate.name, key)?
         && outbox.pending.iter().any(|event| event.sequence <= sequence)
     {
         outbox.prune(sequence);
-        outbox.save(connection, *aggregate, key)?;
+        outbox.save(connection, aggregate.name, key)?;
     }
-    let (table, column) = table(*aggregate);
-    let sql =
-        format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?3 WHERE {column} = ?1 AND lease_owner = ?2");
+    let table = aggregate.name;
+    let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?3 WHERE key = ?1 AND lease_owner = ?2");
     let held_until = held_until.map(Timestamp::as_millisecond);
     row_codec::execute(connection, &sql, (key, owner, held_until)).map(drop)
 }
 
-fn has_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, SqliteError> {
-    let (table, _) = table(aggregate);
+fn has_pending(connection: &Connection, aggregate: &'static Aggregate) -> Result<bool, SqliteError> {
+    let table = aggregate.name;
     let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
     Ok(row_codec::first(connection, &sql, [], |_| Ok(()))?.is_some())
 }
@@ -180,7 +189,7 @@ impl Outboxes for SqliteOutboxes {
                     ..OutboxBacklog::default()
                 };
                 for aggregate in aggregates {
-                    let (table, _) = table(aggregate);
+                    let table = aggregate.name;
                     let sql = format!(
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
                     );
@@ -204,6 +213,7 @@ mod tests {
     use domain::credential_lock::{CredentialLock, LockCommand, events};
     use domain::event::EventContext;
     use domain::ids::EventId;
+    use ports::Versioned as _;
 
     use super::*;
     use crate::SqliteSettings;
@@ -237,7 +247,7 @@ mod tests {
             workers: 1,
         };
         let stores = crate::open(&settings).unwrap().stores;
-        let outboxes = stores.upkeep.outboxes(&Aggregate::ALL);
+        let outboxes = stores.upkeep.outboxes(&[CredentialLock::AGGREGATE]);
         let unreadable = [
             (
                 "of-a-newer-kind",
@@ -253,7 +263,7 @@ mod tests {
         let connection = Connection::open(&file).unwrap();
         for (name, outbox) in unreadable {
             lock(&stores, name).await;
-            let sql = format!("UPDATE credentials SET outbox = {outbox} WHERE user_id = ?1");
+            let sql = format!("UPDATE credentials SET outbox = {outbox} WHERE key = ?1");
             assert_eq!(connection.execute(&sql, [name]).unwrap(), 1);
         }
         lock(&stores, "readable").await;

@@ -4,12 +4,14 @@
 //! different schemas. A change of the schema is a new version at the end of the list, with a test that opens a file of
 //! the previous version.
 
+use ports::Aggregate;
 use rusqlite::{Connection, TransactionBehavior};
+use stored_forms::{COLLECTIONS, Collection, collection};
 
 use crate::row_codec::integer;
 
 /// Migrations in order. The file's `user_version` is the number of applied migrations.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -146,7 +148,105 @@ CREATE TABLE known_names (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Applies the missing migrations, one transaction each. Returns `Ok(Err(version))`, and changes nothing, if the file's
+/// Aggregates with rules get one shape of table, with the form as a document, and every table that has an outbox or is
+/// purged calls its key `key`.
+const VERSION_4: &str = "
+ALTER TABLE refresh_families RENAME COLUMN family_id TO key;
+ALTER TABLE refresh_families RENAME COLUMN user_id TO user;
+ALTER TABLE validation_tokens RENAME COLUMN hash TO key;
+
+ALTER TABLE credentials RENAME TO credentials_3;
+DROP INDEX credentials_outbox;
+CREATE TABLE credentials (
+    key TEXT PRIMARY KEY NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    outbox TEXT NOT NULL DEFAULT '[]',
+    outbox_pending INTEGER NOT NULL DEFAULT 0,
+    lease_owner TEXT,
+    lease_until INTEGER
+) STRICT;
+CREATE INDEX credentials_outbox ON credentials (lease_until) WHERE outbox_pending = 1;
+INSERT INTO credentials SELECT user_id, version,
+    json_object('locked', json(iif(locked, 'true', 'false')), 'epoch', epoch, 'since', since, 'by', json(actor),
+        'reason', reason, 'version', version),
+    sequence, outbox, outbox_pending, lease_owner, lease_until FROM credentials_3;
+DROP TABLE credentials_3;
+
+ALTER TABLE factor_sets RENAME TO factor_sets_3;
+DROP INDEX factor_sets_outbox;
+CREATE TABLE factor_sets (
+    key TEXT PRIMARY KEY NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    outbox TEXT NOT NULL DEFAULT '[]',
+    outbox_pending INTEGER NOT NULL DEFAULT 0,
+    lease_owner TEXT,
+    lease_until INTEGER
+) STRICT;
+CREATE INDEX factor_sets_outbox ON factor_sets (lease_until) WHERE outbox_pending = 1;
+INSERT INTO factor_sets SELECT user_id, version,
+    json_object('version', version, 'contacts', json(contacts), 'chosenDefault', chosen_default, 'codes', json(codes),
+        'attempts', json(attempts)),
+    sequence, outbox, outbox_pending, lease_owner, lease_until FROM factor_sets_3;
+DROP TABLE factor_sets_3;
+";
+
+/// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry in [`COLLECTIONS`].
+fn versioned_table(collection: &Collection) -> String {
+    let table = collection.aggregate.name;
+    let mut sql = format!(
+        "CREATE TABLE IF NOT EXISTS {table} (
+            key TEXT PRIMARY KEY NOT NULL,
+            version INTEGER NOT NULL,
+            document TEXT NOT NULL,
+            sequence INTEGER NOT NULL DEFAULT 0,
+            outbox TEXT NOT NULL DEFAULT '[]',
+            outbox_pending INTEGER NOT NULL DEFAULT 0,
+            lease_owner TEXT,
+            lease_until INTEGER
+        ) STRICT;
+        CREATE INDEX IF NOT EXISTS {table}_outbox ON {table} (lease_until) WHERE outbox_pending = 1;"
+    );
+    if let Some(purge_at) = purge_column(collection.aggregate) {
+        let index =
+            format!("CREATE INDEX IF NOT EXISTS {table}_purge ON {table} ({purge_at}) WHERE outbox_pending = 0;");
+        sql.push_str(&index);
+    }
+    sql
+}
+
+/// Returns the column, or the expression, that holds a member of a stored form.
+fn member_column(collection: &Collection, member: &str) -> String {
+    if collection.is_versioned {
+        return format!("json_extract(document, '$.{member}')");
+    }
+    let mut column = String::new();
+    for letter in member.chars() {
+        if letter.is_ascii_uppercase() {
+            column.push('_');
+        }
+        column.push(letter.to_ascii_lowercase());
+    }
+    column
+}
+
+/// Returns the column that holds the user whose events these are.
+pub(crate) fn user_column(aggregate: &Aggregate) -> String {
+    let collection = collection(aggregate.name);
+    let user = collection.and_then(|collection| Some(member_column(collection, collection.user?)));
+    user.unwrap_or_else(|| "key".to_owned())
+}
+
+/// Returns the column that holds the time at which a record may be purged; `None` if records are kept.
+pub(crate) fn purge_column(aggregate: &Aggregate) -> Option<String> {
+    let collection = collection(aggregate.name)?;
+    Some(member_column(collection, collection.purge_at?))
+}
+
+/// Applies the missing migrations, one transaction each, and creates the missing tables of aggregates with rules. Returns `Ok(Err(version))`, and changes nothing, if the file's
 /// version is newer than [`NEWEST_VERSION`].
 ///
 /// Two processes may start at the same time. A and B open a file of version 2. A begins an immediate transaction, and B
@@ -160,6 +260,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
             return Ok(Err(version));
         }
         let Some(migration) = MIGRATIONS.get(version) else {
+            for collection in COLLECTIONS.iter().filter(|collection| collection.is_versioned) {
+                transaction.execute_batch(&versioned_table(collection))?;
+            }
+            transaction.commit()?;
             return Ok(Ok(()));
         };
         transaction.execute_batch(migration)?;
@@ -171,14 +275,21 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use domain::actor::Actor;
     use domain::client::Client;
-    use domain::credential_lock::CredentialLock;
-    use domain::factors::FactorSet;
+    use domain::contact::{ContactValue, Mobile};
+    use domain::credential_lock::{CredentialLock, LockReason};
+    use domain::event::EventValue;
+    use domain::factors::events::FACTOR_ADDED;
+    use domain::factors::{
+        AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose,
+    };
     use domain::group::AssertedGroups;
     use domain::ids::{ClientId, ContactId, FamilyId, UserId};
     use domain::time::Timestamp;
-    use ports::{Cursor, SaveOutcome};
+    use ports::{Cursor, Lease, SaveOutcome};
 
     use super::*;
     use crate::SqliteSettings;
@@ -227,7 +338,7 @@ mod tests {
             chosen_default: Some(ContactId::parse("contact-1").unwrap()),
             ..FactorSet::empty(user.clone())
         };
-        assert_eq!(stores.factor_sets.find(&user).await.unwrap(), set);
+        assert_eq!(stores.factor_sets.find(&user).await.unwrap(), Some(set));
         let portal = ClientId::parse("portal").unwrap();
         let found = stores.clients.find(&portal).await.unwrap();
         assert_eq!(found, Some(Client::new(portal)));
@@ -333,5 +444,147 @@ mod tests {
         };
         assert_eq!(family.origin.asserted_groups(), asserted);
         assert_eq!(stores.known_names.page(None, 1).await.unwrap(), []);
+    }
+
+    /// A contact with a code, as every version stored it.
+    const CONTACTS: &str = r#"[{"id":"contact-1","value":{"mobile":{"region":"351","number":"912345678"}},"marked":true,
+        "verified":false,"revision":2,"addedAt":5}]"#;
+    const CODES: &str = r#"[{"contact":"contact-1","destination":"351 912345678","attempts":{"used":3,"endAt":7,"told":true},
+        "challenge":{"id":"01010101010101010101010101010101",
+        "digest":"0707070707070707070707070707070707070707070707070707070707070707","revision":2,"purpose":"verify",
+        "client":"portal","attempts":3,"told":false,"expiresAt":9}}]"#;
+    const ADDED: &str = r#"[{"id":"e7","kind":"factor.added","sequence":7,"time":11,"by":{"client":"desk"},
+        "data":[["userId","user-1"],["tags",["MARKED_RESOURCES"]],["default",true],["epoch",4]]}]"#;
+
+    fn filled_file(version: usize) -> String {
+        let (codes, code_values) = match version {
+            1 => ("", String::new()),
+            _ => (
+                ", codes, attempts",
+                format!(r#", '{CODES}', '{{"used":50,"endAt":13,"told":true}}'"#),
+            ),
+        };
+        let (actor, actor_value) = match version {
+            1 | 2 => ("locked_by", "'desk'"),
+            _ => ("version, actor", r#"6, '{"client":"desk"}'"#),
+        };
+        format!(
+            "INSERT INTO clients (client_id, document) VALUES ('desk', '{{}}');
+             INSERT INTO factor_sets (user_id, version, contacts, chosen_default, sequence, outbox, outbox_pending {codes})
+                 VALUES ('user-1', 3, '{CONTACTS}', 'contact-1', 7, '{ADDED}', 1 {code_values});
+             INSERT INTO credentials (user_id, locked, epoch, since, reason, sequence, {actor})
+                 VALUES ('user-1', 1, 2, 17, 'lost $phone', 3, {actor_value}), ('user-2', 0, 1, NULL, NULL, 0, {actor_value});
+             INSERT INTO events (id, kind, subject, user_id, sequence, time, data)
+                 VALUES ('e1', 'credential.locked', 'user-1', 'user-1', 1, 0, '[[\"userId\",\"user-1\"],[\"epoch\",1]]');
+             PRAGMA user_version = {version};"
+        )
+    }
+
+    fn expected_set(version: usize) -> FactorSet {
+        let codes = ContactCodes {
+            contact: ContactId::parse("contact-1").unwrap(),
+            destination: "351 912345678".to_owned(),
+            attempts: Attempts {
+                used: 3,
+                ends_at: Timestamp::from_millisecond(7).unwrap(),
+                is_exhaustion_reported: true,
+            },
+            challenge: Some(Challenge {
+                id: ChallengeId::from_random([1; 16]),
+                digest: CodeDigest([7; 32]),
+                revision: 2,
+                purpose: Purpose::Verify,
+                client: ClientId::parse("portal").unwrap(),
+                attempts: 3,
+                is_exhaustion_reported: false,
+                expires_at: Timestamp::from_millisecond(9).unwrap(),
+            }),
+        };
+        let mut set = FactorSet {
+            version: 3,
+            contacts: vec![AlternativeContact {
+                id: ContactId::parse("contact-1").unwrap(),
+                value: ContactValue::Mobile(Mobile::parse("351", None, "912345678").unwrap()),
+                is_marked: true,
+                is_verified: false,
+                revision: 2,
+                added_at: Timestamp::from_millisecond(5).unwrap(),
+            }],
+            chosen_default: Some(ContactId::parse("contact-1").unwrap()),
+            ..FactorSet::empty(UserId::parse("user-1").unwrap())
+        };
+        if version > 1 {
+            set.codes = vec![codes];
+            set.attempts = Attempts {
+                used: 50,
+                ends_at: Timestamp::from_millisecond(13).unwrap(),
+                is_exhaustion_reported: true,
+            };
+        }
+        set
+    }
+
+    /// Returns the locks that a filled file has. Versions 1 and 2 stored no version, and the id of the actor only.
+    fn expected_locks(version: usize) -> [CredentialLock; 2] {
+        let by = Some(Actor {
+            client: Some(ClientId::parse("desk").unwrap()),
+            ..Actor::default()
+        });
+        let version = if version < 3 { 1 } else { 6 };
+        let lock = |user, is_locked, epoch| CredentialLock {
+            version,
+            is_locked,
+            epoch,
+            by: by.clone(),
+            ..CredentialLock::never_locked(UserId::parse(user).unwrap())
+        };
+        let locked = CredentialLock {
+            since: Some(Timestamp::from_millisecond(17).unwrap()),
+            reason: Some(LockReason::parse("lost $phone").unwrap()),
+            ..lock("user-1", true, 2)
+        };
+        [locked, lock("user-2", false, 1)]
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn filled_files_of_every_version_keep_sets_locks_and_events() {
+        for version in 1..NEWEST_VERSION {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("authme.sqlite");
+            let connection = Connection::open(&file).unwrap();
+            connection.execute_batch(&MIGRATIONS[..version].concat()).unwrap();
+            connection.execute_batch(&filled_file(version)).unwrap();
+            drop(connection);
+
+            let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+            let stores = opened.stores;
+            let set = expected_set(version);
+            assert_eq!(stores.factor_sets.find(&set.user).await.unwrap(), Some(set.clone()));
+            for lock in expected_locks(version) {
+                let found = stores.credential_locks.find(&lock.user).await.unwrap();
+                assert_eq!(found, Some(lock), "version {version}");
+            }
+            let lease = Lease {
+                owner: "relay".to_owned(),
+                now: Timestamp::UNIX_EPOCH,
+                length: Duration::from_secs(5),
+            };
+            let outboxes = stores.upkeep.outboxes(&stored_forms::all_aggregates());
+            let claimed = outboxes.claim(&lease, 10).await.unwrap();
+            let event = claimed.first().unwrap().events.first().unwrap().clone();
+            assert_eq!((event.kind, event.sequence), (FACTOR_ADDED, 7));
+            let names: Vec<_> = event.data.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["userId", "tags", "default", "epoch"]);
+            opened.event_publisher.publish(&event).await.unwrap();
+            let logged = opened.event_log.read(Cursor::default(), 10).await.unwrap();
+            let logged: Vec<_> = logged.into_iter().map(|logged| logged.event.data).collect();
+            let epoch = ("epoch".to_owned(), EventValue::Number(1));
+            assert_eq!(
+                logged,
+                [vec![("userId".to_owned(), "user-1".into()), epoch], event.data]
+            );
+            let saved = stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
+            assert_eq!(saved, SaveOutcome::Saved);
+        }
     }
 }

@@ -25,20 +25,23 @@ impl SqliteUpkeep {
 
 #[async_trait]
 impl StoreUpkeep for SqliteUpkeep {
-    fn outboxes(&self, of: &[Aggregate]) -> Arc<dyn Outboxes> {
+    fn outboxes(&self, of: &[&'static Aggregate]) -> Arc<dyn Outboxes> {
         Arc::new(SqliteOutboxes {
-            aggregates: of.to_vec(),
+            aggregates: of.iter().copied().filter(|aggregate| aggregate.has_outbox).collect(),
             database: self.database.clone(),
             unreadable: self.unreadable.clone(),
         })
     }
 
-    fn expired_records(&self, _of: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
-        Arc::new(SqliteExpiredRecords(self.database.clone()))
+    fn expired_records(&self, of: &[&'static Aggregate]) -> Arc<dyn ExpiredRecords> {
+        Arc::new(SqliteExpiredRecords {
+            aggregates: of.to_vec(),
+            database: self.database.clone(),
+        })
     }
 
-    /// Does nothing: migrations create the indexes.
-    async fn create_indexes(&self, _of: &[Aggregate]) -> Result<(), StoreError> {
+    /// Does nothing: an open file has all its indexes.
+    async fn create_indexes(&self, _of: &[&'static Aggregate]) -> Result<(), StoreError> {
         Ok(())
     }
 

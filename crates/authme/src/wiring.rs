@@ -13,8 +13,9 @@ use adapter_http::{
     TrustedProxies,
 };
 use adapter_sqlite::EmbeddedStore;
-use ports::{Aggregate, AuditTrail, Clock, Runtime};
+use ports::{AuditTrail, Clock, Runtime};
 use service_runtime::{CachedClients, Loops, PrometheusTelemetry, Settings, Stop};
+use stored_forms::all_aggregates;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
 use use_cases::sessions::{Issuance, SessionPorts};
@@ -228,10 +229,10 @@ impl App {
     pub fn start_loops(&self) -> Loops {
         let mut loops = Loops::default();
         let upkeep = &self.store.stores.upkeep;
-        let outboxes = upkeep.outboxes(&Aggregate::ALL);
+        let outboxes = upkeep.outboxes(&all_aggregates());
         loops.relay(self.relay(), outboxes.clone());
         loops.refresh_keys(self.keys.clone());
-        loops.purge_expired(upkeep.expired_records(&Aggregate::ALL), self.clock.clone());
+        loops.purge_expired(upkeep.expired_records(&all_aggregates()), self.clock.clone());
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }
@@ -242,7 +243,7 @@ impl App {
         // owns its claims, and publishes without waiting for the leases to expire.
         let owner = "authme-serve".to_owned();
         RelayOutboxes::new(
-            self.store.stores.upkeep.outboxes(&Aggregate::ALL),
+            self.store.stores.upkeep.outboxes(&all_aggregates()),
             self.store.event_publisher.clone(),
             self.clock.clone(),
             owner,

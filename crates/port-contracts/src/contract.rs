@@ -14,14 +14,14 @@ const TRIAL_TIMEOUT: Duration = Duration::from_mins(2);
 /// One promise of a port: an async function over the fixture `F` that it needs.
 pub(crate) struct Contract<F: ?Sized> {
     /// The path of the function.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) run: for<'f> fn(&'f F) -> Pin<Box<dyn Future<Output = ()> + 'f>>,
 }
 
 impl<F: ?Sized + 'static> Contract<F> {
     /// Converts the contract to a trial, which gets a runtime and a fixture of its own.
     pub(crate) fn into_trial(self, adapter: &str, open: fn() -> Opening<F>) -> Trial {
-        let path = self.name.split_once("::").map_or(self.name, |(_, path)| path);
+        let path = self.name.split_once("::").map_or(self.name.as_str(), |(_, path)| path);
         Trial::test(format!("{adapter}::{path}"), move || {
             let runtime = runtime::Builder::new_multi_thread()
                 .worker_threads(WORKERS)
@@ -41,7 +41,7 @@ macro_rules! contracts {
     ($fixture:ty: $($contract:ident),+ $(,)?) => {
         pub(crate) fn contracts() -> Vec<$crate::contract::Contract<$fixture>> {
             vec![$($crate::contract::Contract {
-                name: concat!(module_path!(), "::", stringify!($contract)),
+                name: concat!(module_path!(), "::", stringify!($contract)).to_owned(),
                 run: |fixture| Box::pin($contract(fixture)),
             }),+]
         }

@@ -1,10 +1,12 @@
 //! The contracts of an embedded event log and of the publisher that writes it.
 
+use domain::factors::FactorSet;
+use ports::Versioned as _;
 use std::sync::Arc;
 
 use domain::event::Event;
 use libtest_mimic::Trial;
-use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, OutboxBacklog};
+use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, OutboxBacklog};
 
 use crate::contract::contracts;
 use crate::fixtures::user;
@@ -64,7 +66,7 @@ async fn push_events(fixture: &dyn EventLogFixture, n: usize, count: u64) -> Vec
 }
 
 async fn pending(stores: &Stores, n: usize) -> Vec<Event> {
-    outboxes::pending(stores, Aggregate::FactorSet, user(n).as_str()).await
+    outboxes::pending(stores, FactorSet::AGGREGATE, user(n).as_str()).await
 }
 
 async fn publish(fixture: &dyn EventLogFixture, events: &[Event]) {

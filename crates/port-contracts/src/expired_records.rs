@@ -1,10 +1,10 @@
+use ports::sessions::REFRESH_FAMILIES;
 use std::time::Duration;
 
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::sessions::{RefreshFamily, RevocationReason, events};
 use domain::time::Timestamp;
 use domain::tokens::ValidationToken;
-use ports::Aggregate;
 use ports::factors::QuotaDecision;
 use ports::sessions::CloseOutcome;
 
@@ -170,7 +170,7 @@ async fn a_family_with_pending_events_is_kept(fixture: &dyn Fixture) {
     start(&stores, &family).await;
     assert_eq!(purge(&stores, family.absolute_expires_at, ALL).await, 0);
     assert!(is_family_stored(&stores, &family).await);
-    let pending = outboxes::pending(&stores, Aggregate::RefreshFamily, family.id.as_str()).await;
+    let pending = outboxes::pending(&stores, &REFRESH_FAMILIES, family.id.as_str()).await;
     assert_eq!(pending.len(), 1);
     outboxes::acknowledge_all(&stores).await;
     assert_eq!(purge(&stores, family.absolute_expires_at, ALL).await, 1);

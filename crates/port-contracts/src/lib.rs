@@ -54,13 +54,17 @@ mod outboxes;
 mod race;
 mod sessions;
 mod tokens;
+mod versioned_store;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::credential_lock::CredentialLock;
+use domain::factors::FactorSet;
 use libtest_mimic::Trial;
-use ports::{Aggregate, ExpiredRecords, Outboxes, Stores};
+use ports::{ExpiredRecords, Outboxes, Stores};
+use stored_forms::all_aggregates;
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
@@ -84,12 +88,12 @@ pub trait Fixture: Send + Sync {
 
 /// Returns the outboxes of all aggregates.
 pub(crate) fn all_outboxes(stores: &Stores) -> Arc<dyn Outboxes> {
-    stores.upkeep.outboxes(&Aggregate::ALL)
+    stores.upkeep.outboxes(&all_aggregates())
 }
 
 /// Returns the purge of all aggregates.
 pub(crate) fn all_expired_records(stores: &Stores) -> Arc<dyn ExpiredRecords> {
-    stores.upkeep.expired_records(&Aggregate::ALL)
+    stores.upkeep.expired_records(&all_aggregates())
 }
 
 /// The future that opens a fixture.
@@ -104,7 +108,8 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         clients::contracts(),
         credential_lock::credential_locks::contracts(),
         lock_statuses::contracts(),
-        factors::factor_sets::contracts(),
+        versioned_store::contracts::<CredentialLock>(),
+        versioned_store::contracts::<FactorSet>(),
         factors::factor_sets::codes::contracts(),
         factors::send_quotas::contracts(),
         expired_records::contracts(),

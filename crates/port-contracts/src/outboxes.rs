@@ -1,3 +1,7 @@
+use domain::credential_lock::CredentialLock;
+use domain::factors::FactorSet;
+use ports::Versioned as _;
+use ports::sessions::REFRESH_FAMILIES;
 use std::time::Duration;
 
 use domain::event::Event;
@@ -42,7 +46,7 @@ async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
 }
 
 /// Returns the events of one outbox, which must have no lease. If it has many, only the first of them.
-pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
+pub(crate) async fn pending(stores: &Stores, aggregate: &'static Aggregate, key: &str) -> Vec<Event> {
     let outboxes = observe(stores).await.into_iter();
     let mut found = outboxes.filter(|outbox| outbox.aggregate == aggregate && outbox.key == key);
     let events = found.next().map_or_else(Vec::new, |outbox| outbox.events);
@@ -52,7 +56,7 @@ pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) ->
 
 /// Removes and returns all events of one outbox, which must have no lease. A claim may return only the first events;
 /// the others are claimed once these are settled.
-pub(crate) async fn drain(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
+pub(crate) async fn drain(stores: &Stores, aggregate: &'static Aggregate, key: &str) -> Vec<Event> {
     let mut drained = Vec::new();
     loop {
         let events = pending(stores, aggregate, key).await;
@@ -74,7 +78,8 @@ pub(crate) async fn acknowledge_all(stores: &Stores) {
 
 /// Pushes `count` events into the outbox of a user's factor set.
 pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
-    let set = stores.factor_sets.find(&user(n)).await.unwrap();
+    let found = stores.factor_sets.find(&user(n)).await.unwrap();
+    let set = found.unwrap_or_else(|| FactorSet::empty(user(n)));
     let first_id = (1_000 * (n + 1) + usize::try_from(set.version).unwrap()) * 1_000;
     let mut events = fixtures::events(0, count);
     for (event, id) in events.iter_mut().zip(first_id..) {
@@ -85,11 +90,11 @@ pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
 
 /// Settles the events of a user's factor set up to `sequence`.
 pub(crate) async fn acknowledge(stores: &Stores, n: usize, sequence: u64) {
-    acknowledge_in(stores, Aggregate::FactorSet, user(n).as_str(), sequence).await;
+    acknowledge_in(stores, FactorSet::AGGREGATE, user(n).as_str(), sequence).await;
 }
 
 /// Settles the events of an outbox up to `sequence`, for an owner without a lease.
-pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: Aggregate, key: &str, sequence: u64) {
+pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: &'static Aggregate, key: &str, sequence: u64) {
     let published = settlement(aggregate, key, Some(sequence));
     crate::all_outboxes(stores)
         .settle("no-lease", &[published])
@@ -97,7 +102,7 @@ pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: Aggregate, key: &
         .unwrap();
 }
 
-fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settlement {
+fn settlement(aggregate: &'static Aggregate, key: &str, published: Option<u64>) -> Settlement {
     Settlement {
         aggregate,
         key: key.to_owned(),
@@ -107,7 +112,7 @@ fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settle
 }
 
 async fn sequences(stores: &Stores, n: usize) -> Vec<u64> {
-    let events = pending(stores, Aggregate::FactorSet, user(n).as_str()).await;
+    let events = pending(stores, FactorSet::AGGREGATE, user(n).as_str()).await;
     events.iter().map(|event| event.sequence).collect()
 }
 
@@ -147,9 +152,9 @@ async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
     assert_eq!(
         seen,
         [
-            (Aggregate::Credential, user(1), 1),
-            (Aggregate::FactorSet, user(2), 1),
-            (Aggregate::RefreshFamily, user(3), 1),
+            (CredentialLock::AGGREGATE, user(1), 1),
+            (FactorSet::AGGREGATE, user(2), 1),
+            (&REFRESH_FAMILIES, user(3), 1),
         ]
     );
 }
@@ -158,11 +163,11 @@ async fn aggregates_of_one_user_are_independent(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 900)).await;
-    let credential = pending(&stores, Aggregate::Credential, user(1).as_str()).await;
+    let credential = pending(&stores, CredentialLock::AGGREGATE, user(1).as_str()).await;
     assert_eq!(credential.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1]);
     assert_eq!(backlog(&stores).await.depth, 2);
     acknowledge(&stores, 1, 2).await;
-    let kept = pending(&stores, Aggregate::Credential, user(1).as_str()).await;
+    let kept = pending(&stores, CredentialLock::AGGREGATE, user(1).as_str()).await;
     assert_eq!(kept, credential);
     assert_eq!(sequences(&stores, 1).await, [0; 0]);
 }
@@ -170,7 +175,7 @@ async fn aggregates_of_one_user_are_independent(fixture: &dyn Fixture) {
 async fn full_outbox_is_claimed_in_sequence_order(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, MAX_PENDING_EVENTS).await;
-    let drained = drain(&stores, Aggregate::FactorSet, user(1).as_str()).await;
+    let drained = drain(&stores, FactorSet::AGGREGATE, user(1).as_str()).await;
     let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
     assert_eq!(backlog(&stores).await, OutboxBacklog::default());
@@ -194,7 +199,7 @@ async fn settling_several_settles_each(fixture: &dyn Fixture) {
     for n in 1..=3 {
         push(&stores, n, 3).await;
     }
-    let of = |n, published| settlement(Aggregate::FactorSet, user(n).as_str(), published);
+    let of = |n, published| settlement(FactorSet::AGGREGATE, user(n).as_str(), published);
     let settlements = [of(1, Some(2)), of(2, None), of(3, Some(3)), of(4, Some(1))];
     crate::all_outboxes(&stores)
         .settle("no-lease", &settlements)
@@ -225,7 +230,7 @@ async fn settling_absent_outboxes_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     acknowledge(&stores, 2, 2).await;
-    for aggregate in [Aggregate::Credential, Aggregate::RefreshFamily] {
+    for aggregate in [CredentialLock::AGGREGATE, &REFRESH_FAMILIES] {
         acknowledge_in(&stores, aggregate, user(1).as_str(), 2).await;
     }
     assert_eq!(sequences(&stores, 1).await, [1, 2]);

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use domain::client::Client;
 use domain::ids::ClientId;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
 
 /// The outcome of saving a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,12 @@ pub enum ClientSaveOutcome {
     /// Another client has this name as its id or as an alias. Nothing was written.
     NameTaken(ClientId),
 }
+
+/// Registered clients.
+pub const CLIENTS: Aggregate = Aggregate {
+    name: "clients",
+    has_outbox: false,
+};
 
 /// The store of client applications, written by the operator and read by every context.
 ///

@@ -1,7 +1,13 @@
 use async_trait::async_trait;
 use domain::group::Group;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
+
+/// Groups.
+pub const GROUPS: Aggregate = Aggregate {
+    name: "groups",
+    has_outbox: false,
+};
 
 /// The store of the known groups, written by the operator.
 ///

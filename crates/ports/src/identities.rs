@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use domain::identity::Identity;
 use domain::ids::UserId;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
 
 /// The outcome of saving an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub enum IdentitySaveOutcome {
     /// A user with this id exists already. Nothing was written.
     IdTaken,
 }
+
+/// Users.
+pub const IDENTITIES: Aggregate = Aggregate {
+    name: "identities",
+    has_outbox: false,
+};
 
 /// The store of users, written by the operator and by a SAML login that creates a user.
 ///

@@ -1,7 +1,13 @@
 use async_trait::async_trait;
 use domain::names::KnownName;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
+
+/// Roles and scopes that operators added.
+pub const KNOWN_NAMES: Aggregate = Aggregate {
+    name: "known_names",
+    has_outbox: false,
+};
 
 /// The names of roles and scopes that the operator made known. Those that AuthMe itself defines are not stored.
 ///

@@ -9,7 +9,7 @@
 //!    root when all contexts use it alike.
 //! 2. A store has one of two shapes. *Conditional verbs* take their whole condition as arguments and return an outcome
 //!    ([`tokens::RefreshFamilies::rotate`]). *Aggregates with rules* are found and saved under their version
-//!    ([`factors::FactorSets`], [`SaveOutcome`]). They are saved even when nothing changes, so that an abandoned write
+//!    ([`VersionedStore`]). They are saved even when nothing changes, so that an abandoned write
 //!    that arrives late cannot undo a command that was answered (`docs/protocols.md` "Lock commands").
 //! 3. Document, in this order: the purpose, what "not found" does, what is atomic, what a repeated call does.
 //! 4. Absence is a value, an outage is a [`StoreError`]. An adapter never reports an outage as absence.
@@ -40,18 +40,19 @@ mod stores;
 mod telemetry;
 mod token_verifier;
 pub mod tokens;
+mod versioned_store;
 
 pub use audit_trail::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
-pub use clients::{ClientSaveOutcome, Clients};
+pub use clients::{CLIENTS, ClientSaveOutcome, Clients};
 pub use clock::Clock;
 pub use event_log::{Cursor, EventLog, LoggedEvent};
 pub use event_publisher::{EventPublisher, PublishError};
 pub use expired_records::ExpiredRecords;
-pub use groups::Groups;
-pub use identities::{Identities, IdentitySaveOutcome};
-pub use known_names::KnownNames;
+pub use groups::{GROUPS, Groups};
+pub use identities::{IDENTITIES, Identities, IdentitySaveOutcome};
+pub use known_names::{KNOWN_NAMES, KnownNames};
 pub use lock_statuses::LockStatuses;
-pub use outboxes::{Aggregate, Lease, MAX_PENDING_EVENTS, OutboxBacklog, Outboxes, PendingOutbox, Settlement};
+pub use outboxes::{Lease, MAX_PENDING_EVENTS, OutboxBacklog, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
 pub use runtime::Runtime;
@@ -63,3 +64,4 @@ pub use telemetry::{
     Telemetry,
 };
 pub use token_verifier::{KeySetSource, TokenVerificationError, TokenVerifier};
+pub use versioned_store::{Aggregate, Versioned, VersionedStore};

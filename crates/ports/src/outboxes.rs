@@ -4,23 +4,7 @@ use async_trait::async_trait;
 use domain::event::Event;
 use domain::time::Timestamp;
 
-use crate::StoreError;
-
-/// The kinds of aggregate that have an outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Aggregate {
-    /// A credential lock, keyed by user id.
-    Credential,
-    /// A factor set, keyed by user id.
-    FactorSet,
-    /// A refresh token family, keyed by family id.
-    RefreshFamily,
-}
-
-impl Aggregate {
-    /// All kinds; a service claims those of its contexts.
-    pub const ALL: [Self; 3] = [Self::Credential, Self::FactorSet, Self::RefreshFamily];
-}
+use crate::{Aggregate, StoreError};
 
 /// The maximum number of events in one outbox, so that a document stays small while Kafka is unreachable. A write that
 /// would exceed it is rejected as a whole: [`SaveOutcome::OutboxFull`](crate::SaveOutcome::OutboxFull).
@@ -41,7 +25,7 @@ pub struct Lease {
 #[derive(Debug, Clone)]
 pub struct PendingOutbox {
     /// Decides whether the key is a user id or a family id.
-    pub aggregate: Aggregate,
+    pub aggregate: &'static Aggregate,
     /// The key under which the aggregate is stored.
     pub key: String,
     /// The events in the order of their sequences, without gaps. More may be pending.
@@ -52,7 +36,7 @@ pub struct PendingOutbox {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// The kind of the claimed outbox.
-    pub aggregate: Aggregate,
+    pub aggregate: &'static Aggregate,
     /// The key of the claimed outbox. Kind and key identify the document.
     pub key: String,
     /// The last sequence up to which all events were acknowledged; `None` if no event was.

@@ -5,13 +5,12 @@
 ///
 /// ```
 /// use domain::credential_lock::{CredentialLock, LockCommand, events};
-/// use ports::credential_lock::CredentialLocks;
-/// use ports::{SaveOutcome, StoreError};
+/// use ports::{SaveOutcome, StoreError, VersionedStore};
 ///
 /// /// Returns whether the credential is locked; `false` means "try again later".
-/// async fn lock(locks: &dyn CredentialLocks, command: &LockCommand) -> Result<bool, StoreError> {
+/// async fn lock(locks: &dyn VersionedStore<CredentialLock>, command: &LockCommand) -> Result<bool, StoreError> {
 ///     for _attempt in 0..24 {
-///         let stored = locks.find(&command.user).await?;
+///         let stored = locks.read_linearizable(&command.user).await?;
 ///         let before = stored.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
 ///         let (after, new_events) = match before.lock(command) {
 ///             Some(locked) => {
@@ -33,8 +32,11 @@
 /// # use domain::{actor::Actor, event::{EventContext, NewEvent}, ids::{EventId, UserId}, time::Timestamp};
 /// # struct InMemoryLocks(Mutex<(Option<CredentialLock>, Vec<SaveOutcome>)>);
 /// # #[async_trait]
-/// # impl CredentialLocks for InMemoryLocks {
-/// #     async fn find(&self, _: &UserId) -> Result<Option<CredentialLock>, StoreError> {
+/// # impl VersionedStore<CredentialLock> for InMemoryLocks {
+/// #     async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
+/// #         self.read_linearizable(user).await
+/// #     }
+/// #     async fn read_linearizable(&self, _: &UserId) -> Result<Option<CredentialLock>, StoreError> {
 /// #         Ok(self.0.lock().unwrap().0.clone())
 /// #     }
 /// #     async fn save_if_version(&self, lock: &CredentialLock, _: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {

@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::credential_lock::CredentialLocks;
-use crate::factors::{FactorSets, SendQuotas};
+use domain::credential_lock::CredentialLock;
+use domain::factors::FactorSet;
+
+use crate::factors::SendQuotas;
 use crate::sessions::RefreshFamilies;
 use crate::tokens::ValidationTokens;
 use crate::{
     Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness, StoreError,
+    VersionedStore,
 };
 
 /// The stores of one database.
@@ -24,9 +27,9 @@ pub struct Stores {
     /// The part of a credential lock that every context reads.
     pub lock_statuses: Arc<dyn LockStatuses>,
     /// Credential locks.
-    pub credential_locks: Arc<dyn CredentialLocks>,
+    pub credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     /// Contacts and one-time codes.
-    pub factor_sets: Arc<dyn FactorSets>,
+    pub factor_sets: Arc<dyn VersionedStore<FactorSet>>,
     /// Limits of sent codes.
     pub send_quotas: Arc<dyn SendQuotas>,
     /// Validation tokens.
@@ -41,17 +44,17 @@ pub struct Stores {
 #[async_trait]
 pub trait StoreUpkeep: Send + Sync {
     /// Returns the outboxes of these aggregates: a service publishes the events of its own aggregates only.
-    fn outboxes(&self, of: &[Aggregate]) -> Arc<dyn Outboxes>;
+    fn outboxes(&self, of: &[&'static Aggregate]) -> Arc<dyn Outboxes>;
 
     /// Returns the purge of these aggregates: a service removes its own expired records only.
-    fn expired_records(&self, of: &[Aggregate]) -> Arc<dyn ExpiredRecords>;
+    fn expired_records(&self, of: &[&'static Aggregate]) -> Arc<dyn ExpiredRecords>;
 
     /// Creates the missing indexes of these aggregates. Idempotent, also when several processes start at the same time.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] when the store cannot answer. Some indexes may have been created.
-    async fn create_indexes(&self, of: &[Aggregate]) -> Result<(), StoreError>;
+    async fn create_indexes(&self, of: &[&'static Aggregate]) -> Result<(), StoreError>;
 
     /// Returns the check whether the store answers.
     fn readiness(&self) -> Arc<dyn Readiness>;

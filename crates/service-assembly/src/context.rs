@@ -2,7 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_http::{Api, LoginGuardSettings};
-use ports::Aggregate;
+use domain::credential_lock::CredentialLock;
+use domain::factors::FactorSet;
+use ports::factors::SEND_LIMITS;
+use ports::sessions::REFRESH_FAMILIES;
+use ports::tokens::VALIDATION_TOKENS;
+use ports::{Aggregate, Versioned as _};
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::FactorsUseCases;
 use use_cases::tokens::TokensUseCases;
@@ -22,12 +27,12 @@ pub enum Context {
 }
 
 impl Context {
-    /// Returns the aggregate whose outboxes the service relays and purges. The service writes no other aggregate.
-    pub(crate) const fn aggregate(&self) -> Aggregate {
+    /// Returns the aggregates that the service relays and purges. It writes no other aggregate that needs either.
+    pub(crate) fn aggregates(&self) -> Vec<&'static Aggregate> {
         match self {
-            Self::CredentialLock(_) => Aggregate::Credential,
-            Self::Factors(_) => Aggregate::FactorSet,
-            Self::Tokens { .. } => Aggregate::RefreshFamily,
+            Self::CredentialLock(_) => vec![CredentialLock::AGGREGATE],
+            Self::Factors(_) => vec![FactorSet::AGGREGATE, &SEND_LIMITS],
+            Self::Tokens { .. } => vec![&REFRESH_FAMILIES, &VALIDATION_TOKENS],
         }
     }
 

@@ -68,7 +68,7 @@ impl RunningService {
         }
         let shared = Shared::new(service.binary, loaded, settings, stores)?;
         let context = (service.wire)(&shared)?;
-        store::create_indexes(&shared.stores, context.aggregate()).await?;
+        store::create_indexes(&shared.stores, &context.aggregates()).await?;
         let stop = Stop::default();
         let api_settings = api_settings(settings, &context)?;
         let (listener, management_listener) = (
@@ -138,7 +138,7 @@ fn start_loops(
     publisher: &Arc<KafkaEventPublisher>,
 ) -> Loops {
     let mut loops = Loops::default();
-    let outboxes = shared.stores.upkeep.outboxes(&[context.aggregate()]);
+    let outboxes = shared.stores.upkeep.outboxes(&context.aggregates());
     let relay = RelayOutboxes::new(
         outboxes.clone(),
         publisher.clone(),
@@ -148,7 +148,7 @@ fn start_loops(
     );
     loops.relay(relay, outboxes.clone());
     loops.refresh_keys(shared.keys.periodic());
-    let expired_records = shared.stores.upkeep.expired_records(&[context.aggregate()]);
+    let expired_records = shared.stores.upkeep.expired_records(&context.aggregates());
     loops.purge_expired(expired_records, shared.runtime.clock.clone());
     loops.collect_metrics(shared.telemetry.clone(), outboxes, shared.runtime.clock.clone());
     loops

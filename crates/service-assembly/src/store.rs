@@ -39,9 +39,9 @@ pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result
     result.map_err(CommandError::context("the store cannot be opened"))
 }
 
-/// Creates the missing indexes that the service of an aggregate uses.
-pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), CommandError> {
-    let create = async || stores.upkeep.create_indexes(&[aggregate]).await;
+/// Creates the missing indexes of these aggregates.
+pub(crate) async fn create_indexes(stores: &Stores, aggregates: &[&'static Aggregate]) -> Result<(), CommandError> {
+    let create = async || stores.upkeep.create_indexes(aggregates).await;
     let is_temporary = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
     let result = retry_while(WaitForStore::Yes, is_temporary, create).await;
     result.map_err(CommandError::context("the indexes of the store cannot be created"))

@@ -6,6 +6,7 @@ mod error;
 pub mod factors;
 mod follow_events;
 mod relay_outboxes;
+mod saving;
 pub mod sessions;
 pub mod tokens;
 

@@ -12,7 +12,7 @@ use crate::bson_codec::{Reader, date};
 use crate::database::Database;
 use crate::error::MongodbError;
 
-pub(crate) const COLLECTION: &str = "send_limits";
+pub(crate) const COLLECTION: &str = ports::factors::SEND_LIMITS.name;
 
 /// The maximum number of attempts to take from a quota while other callers begin the same window or the purge removes
 /// it.

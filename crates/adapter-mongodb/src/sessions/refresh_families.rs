@@ -16,9 +16,9 @@ use crate::bson_codec::{Reader, binary, date, integer};
 use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::outbox::{self, EventDocument};
+use crate::outbox::{self, PendingEvent};
 
-pub(crate) const COLLECTION: &str = "refresh_families";
+pub(crate) const COLLECTION: &str = ports::sessions::REFRESH_FAMILIES.name;
 
 pub(crate) struct MongodbRefreshFamilies {
     database: Arc<Database>,
@@ -77,7 +77,7 @@ struct NewRefreshFamilyDocument {
     #[serde(flatten)]
     family: RefreshFamilyDocument,
     sequence: u64,
-    outbox: Vec<EventDocument>,
+    outbox: Vec<PendingEvent>,
     outbox_pending: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::bson_codec::{Reader, binary, date};
 use crate::database::Database;
 use crate::error::MongodbError;
 
-pub(crate) const COLLECTION: &str = "validation_tokens";
+pub(crate) const COLLECTION: &str = ports::tokens::VALIDATION_TOKENS.name;
 
 pub(crate) struct MongodbValidationTokens(pub(crate) Arc<Database>);
 

@@ -8,7 +8,7 @@ use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::{CredentialLock, LockCommand, events as lock_events};
 use domain::event::EventContext;
-use domain::factors::{SendQuota, SendQuotaKey};
+use domain::factors::{FactorSet, SendQuota, SendQuotaKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
@@ -16,7 +16,10 @@ use libtest_mimic::Trial;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use port_contracts::Fixture;
 use ports::factors::QuotaDecision;
-use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreError, Stores};
+use ports::factors::SEND_LIMITS;
+use ports::sessions::REFRESH_FAMILIES;
+use ports::{IdentitySaveOutcome, Lease, SaveOutcome, StoreError, Stores, Versioned as _};
+use stored_forms::{COLLECTIONS, Collection, all_aggregates};
 use tokio::runtime;
 
 use crate::settings;
@@ -61,7 +64,7 @@ impl TestDatabase {
 async fn open(database: &str) -> Stores {
     let stores = adapter_mongodb::open(&settings(database)).await;
     let stores = stores.expect("the server answers");
-    let created = stores.upkeep.create_indexes(&Aggregate::ALL).await;
+    let created = stores.upkeep.create_indexes(&all_aggregates()).await;
     created.expect("the server answers");
     stores
 }
@@ -192,11 +195,31 @@ async fn left_over_login(database: TestDatabase) {
 
 async fn indexes_again(database: TestDatabase) {
     open(&database.database).await;
-    for index in adapter_mongodb::indexes() {
-        let documents = database.documents(index.collection).await;
-        let names = documents.list_index_names().await.expect("the call succeeds");
-        let count = names.iter().filter(|name| *name == index.name).count();
-        assert_eq!(count, 1, "{}.{} in {names:?}", index.collection, index.name);
+    for Collection {
+        aggregate, purge_at, ..
+    } in COLLECTIONS
+    {
+        let documents = database.documents(aggregate.name).await;
+        let names = match documents.list_index_names().await {
+            Ok(names) => names,
+            Err(error) => {
+                assert!(
+                    !aggregate.has_outbox && purge_at.is_none(),
+                    "{}: {error}",
+                    aggregate.name
+                );
+                continue;
+            }
+        };
+        for (name, is_expected) in [("outbox", aggregate.has_outbox), ("garbage", purge_at.is_some())] {
+            let count = names.iter().filter(|found| *found == name).count();
+            assert_eq!(
+                count,
+                usize::from(is_expected),
+                "{}.{name} in {names:?}",
+                aggregate.name
+            );
+        }
     }
 }
 
@@ -210,9 +233,10 @@ async fn own_records(database: TestDatabase) {
     let taken = stores.send_quotas.take(&key, window, Timestamp::UNIX_EPOCH).await;
     assert_eq!(taken.expect("the call succeeds"), QuotaDecision::Allowed);
     for (aggregate, removed) in [
-        (Aggregate::Credential, 0),
-        (Aggregate::RefreshFamily, 0),
-        (Aggregate::FactorSet, 1),
+        (CredentialLock::AGGREGATE, 0),
+        (&REFRESH_FAMILIES, 0),
+        (FactorSet::AGGREGATE, 0),
+        (&SEND_LIMITS, 1),
     ] {
         let expired_records = stores.upkeep.expired_records(&[aggregate]);
         let purged = expired_records
@@ -236,7 +260,10 @@ async fn lock(database: &TestDatabase, name: &str) {
         },
     };
     let credential_locks = database.stores().credential_locks;
-    let found = credential_locks.find(&command.user).await.expect("the call succeeds");
+    let found = credential_locks
+        .read_linearizable(&command.user)
+        .await
+        .expect("the call succeeds");
     let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
     let changed = found.lock(&command).or_else(|| found.unlock(&command));
     let changed = changed.expect("a lock or an unlock changes it");
@@ -280,7 +307,7 @@ async fn unreadable_outbox(database: TestDatabase) {
     for _ in 0..2 {
         let claimed = stores
             .upkeep
-            .outboxes(&Aggregate::ALL)
+            .outboxes(&all_aggregates())
             .claim(&lease, 10)
             .await
             .expect("the call succeeds");
@@ -288,7 +315,7 @@ async fn unreadable_outbox(database: TestDatabase) {
         assert_eq!(keys, ["readable"]);
         let backlog = stores
             .upkeep
-            .outboxes(&Aggregate::ALL)
+            .outboxes(&all_aggregates())
             .backlog()
             .await
             .expect("the call succeeds");

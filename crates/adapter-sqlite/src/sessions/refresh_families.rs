@@ -6,8 +6,8 @@ use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::sessions::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::{self, Timestamp};
-use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
-use ports::{Aggregate, StoreError};
+use ports::StoreError;
+use ports::sessions::{CloseOutcome, REFRESH_FAMILIES, RefreshFamilies, RotationOutcome};
 use rusqlite::{Connection, Row, named_params};
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub(crate) struct SqliteRefreshFamilies(pub(crate) Arc<Database>);
 
 macro_rules! columns {
     () => {
-        "family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce, rotated_at, \
+        "key, user, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce, rotated_at, \
          absolute_expires_at, idle_expires_at, status, closed_generation, closed_at, revoked_reason, \
          administrative_groups"
     };
@@ -106,7 +106,7 @@ fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, SqliteError> {
 fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, SqliteError> {
     row_codec::first(
         connection,
-        concat!("SELECT ", columns!(), " FROM refresh_families WHERE family_id = ?1"),
+        concat!("SELECT ", columns!(), " FROM refresh_families WHERE key = ?1"),
         [id],
         family,
     )
@@ -119,10 +119,10 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
         is_stored.then(|| to_json("refresh family", &names)).transpose()
     }
     let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
-    let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
+    let sql = "INSERT INTO refresh_families (key, user, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
                    rotated_at, absolute_expires_at, idle_expires_at, status, sequence, administrative_groups)
                VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0, :administrative)
-               ON CONFLICT (family_id) DO NOTHING";
+               ON CONFLICT (key) DO NOTHING";
     let parameters = named_params! {
         ":family": family.id.as_str(),
         ":user": family.origin.user.as_str(),
@@ -156,8 +156,8 @@ fn rotate(
 ) -> Result<RotationOutcome, SqliteError> {
     let sql = "UPDATE refresh_families SET previous_nonce = nonce, nonce = :fresh, generation = generation + 1, rotated_at = :now,
                    idle_expires_at = min(:idle, absolute_expires_at)
-               WHERE family_id = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
-                   AND client_id = :client AND user_id = :user AND absolute_expires_at > :now AND idle_expires_at > :now";
+               WHERE key = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
+                   AND client_id = :client AND user = :user AND absolute_expires_at > :now AND idle_expires_at > :now";
     let parameters = named_params! {
         ":fresh": nonce.0,
         ":now": now.as_millisecond(),
@@ -187,7 +187,7 @@ fn close(
     grace: Duration,
 ) -> Result<CloseOutcome, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'closed', closed_generation = :generation, closed_at = :now
-               WHERE family_id = :family AND status = 'active' AND client_id = :client AND user_id = :user
+               WHERE key = :family AND status = 'active' AND client_id = :client AND user = :user
                    AND absolute_expires_at > :now AND idle_expires_at > :now
                    AND ((generation = :generation AND nonce = :nonce)
                         OR (generation = :generation + 1 AND previous_nonce = :nonce AND max(:now - rotated_at, 0) < :grace))";
@@ -210,7 +210,7 @@ fn close(
 /// revoked, or is closed and the reason does not end closed families.
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
-               WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
+               WHERE key = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
     if row_codec::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_families()))? == 0 {
         return Ok(false);
     }
@@ -220,9 +220,9 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
 
 /// Pushes an event. A family has only two events, its start and its revocation, so its outbox is never full.
 fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
-    let mut outbox = Outbox::read(connection, Aggregate::RefreshFamily, id)?.unwrap_or_else(Outbox::empty);
+    let mut outbox = Outbox::read(connection, REFRESH_FAMILIES.name, id)?.unwrap_or_else(Outbox::empty);
     outbox.push(vec![event]);
-    outbox.save(connection, Aggregate::RefreshFamily, id)
+    outbox.save(connection, REFRESH_FAMILIES.name, id)
 }
 
 #[async_trait]

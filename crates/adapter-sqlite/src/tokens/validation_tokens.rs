@@ -90,8 +90,8 @@ impl ValidationTokens for SqliteValidationTokens {
             token.expires_at.as_millisecond(),
         );
         let document = to_json("validation token", &ValidationTokenDocument::from(token))?;
-        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT (hash) DO NOTHING";
+        let sql = "INSERT INTO validation_tokens (key, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (key) DO NOTHING";
         self.0
             .write(move |connection| {
                 Ok(row_codec::execute(connection, sql, (hash.0, client, expires_at, document))? > 0)
@@ -101,7 +101,7 @@ impl ValidationTokens for SqliteValidationTokens {
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         let sql =
-            "SELECT target_client, expires_at, document FROM validation_tokens WHERE hash = ?1 AND expires_at > ?2";
+            "SELECT target_client, expires_at, document FROM validation_tokens WHERE key = ?1 AND expires_at > ?2";
         self.0.read(|connection| {
             row_codec::first(connection, sql, (hash.0, now.as_millisecond()), |row| {
                 validation_token(row, *hash)
@@ -120,7 +120,7 @@ impl ValidationTokens for SqliteValidationTokens {
 
     async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         let (hash, client, now) = (*hash, client.to_string(), now.as_millisecond());
-        let sql = "DELETE FROM validation_tokens WHERE hash = ?1 AND target_client = ?2 AND expires_at > ?3";
+        let sql = "DELETE FROM validation_tokens WHERE key = ?1 AND target_client = ?2 AND expires_at > ?3";
         self.0
             .write(move |connection| Ok(row_codec::execute(connection, sql, (hash.0, client, now))? > 0))
             .await

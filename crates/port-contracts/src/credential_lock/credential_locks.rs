@@ -1,21 +1,48 @@
+use ports::Versioned as _;
 use std::sync::Arc;
 
 use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
 use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::{Event, NewEvent};
 use domain::ids::UserId;
-use ports::{Aggregate, SaveOutcome};
+use ports::SaveOutcome;
 
 use super::lock_changes::{self, LockOutcome, with_next_version};
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{lock_command, user};
 use crate::outboxes;
 use crate::race::{CALLERS, count, only, run_concurrently};
-use crate::{Fixture, MAX_PENDING_EVENTS};
+use crate::versioned_store::Sample;
 use ports::Stores;
+use ports::VersionedStore;
+
+impl Sample for CredentialLock {
+    fn store(stores: &Stores) -> Arc<dyn VersionedStore<Self>> {
+        stores.credential_locks.clone()
+    }
+
+    fn empty(n: usize) -> Self {
+        Self::never_locked(user(n))
+    }
+
+    fn full(n: usize) -> Self {
+        Self::never_locked(user(n)).lock(&lock_command(&user(n), 1)).unwrap()
+    }
+
+    fn changed_by(&self, caller: usize) -> Self {
+        Self {
+            epoch: caller as u64,
+            ..self.clone()
+        }
+    }
+
+    fn at_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+}
 
 contracts! { dyn Fixture:
-    a_user_never_locked_has_no_credential,
     lock_stores_time_actor_and_reason,
     a_second_lock_changes_nothing,
     an_unlock_keeps_the_epoch,
@@ -23,16 +50,10 @@ contracts! { dyn Fixture:
     every_lock_raises_the_epoch,
     every_change_pushes_its_event,
     sequence_continues_after_published_events,
-    full_outbox_rejects_a_lock,
     parallel_locks_change_a_credential_once,
     parallel_unlocks_change_a_credential_once,
     parallel_locks_and_unlocks_alternate,
-    unchanged_save_raises_the_version,
-    a_conflict_writes_nothing,
-    save_with_unknown_version_conflicts,
-    parallel_saves_have_one_winner,
     late_write_of_an_abandoned_change_conflicts,
-    a_credential_survives_reopening,
 }
 
 async fn lock(stores: &Stores, command: &LockCommand) -> LockOutcome {
@@ -44,7 +65,7 @@ async fn unlock(stores: &Stores, command: &LockCommand) -> LockOutcome {
 }
 
 async fn find(stores: &Stores, user: &UserId) -> Option<CredentialLock> {
-    stores.credential_locks.find(user).await.unwrap()
+    stores.credential_locks.read_linearizable(user).await.unwrap()
 }
 
 async fn is_locked(stores: &Stores, user: &UserId) -> bool {
@@ -52,7 +73,7 @@ async fn is_locked(stores: &Stores, user: &UserId) -> bool {
 }
 
 async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
-    outboxes::pending(stores, Aggregate::Credential, user.as_str()).await
+    outboxes::pending(stores, CredentialLock::AGGREGATE, user.as_str()).await
 }
 
 fn changed_lock(outcome: &LockOutcome) -> Option<CredentialLock> {
@@ -82,12 +103,6 @@ async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent
 /// Returns the event of a lock or unlock by `command`.
 fn change_events(changed: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
     vec![events::lock_event(changed, command)]
-}
-
-async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    lock(&stores, &lock_command(&user(2), 1)).await;
-    assert_eq!(find(&stores, &user(1)).await, None);
 }
 
 async fn lock_stores_time_actor_and_reason(fixture: &dyn Fixture) {
@@ -194,34 +209,6 @@ async fn sequence_continues_after_published_events(fixture: &dyn Fixture) {
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 3);
 }
 
-async fn full_outbox_rejects_a_lock(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    for n in 0..usize::try_from(MAX_PENDING_EVENTS / 2).unwrap() {
-        assert_ne!(
-            lock(&stores, &lock_command(&user(1), 2 * n)).await,
-            LockOutcome::OutboxFull
-        );
-        assert_ne!(
-            unlock(&stores, &lock_command(&user(1), 2 * n + 1)).await,
-            LockOutcome::OutboxFull
-        );
-    }
-    let full = find(&stores, &user(1)).await;
-    let late = lock_command(&user(1), 900);
-    assert_eq!(lock(&stores, &late).await, LockOutcome::OutboxFull);
-    assert_eq!(find(&stores, &user(1)).await, full);
-    assert!(!is_locked(&stores, &user(1)).await);
-
-    outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
-    assert_eq!(
-        changed_lock(&lock(&stores, &late).await),
-        full.map(|credential| with_next_version(credential.lock(&late).unwrap()))
-    );
-    let drained = outboxes::drain(&stores, Aggregate::Credential, user(1).as_str()).await;
-    let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
-    assert_eq!(sequences, (2..=MAX_PENDING_EVENTS + 1).collect::<Vec<_>>());
-}
-
 async fn parallel_locks_change_a_credential_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let outcomes = run_concurrently(|caller| {
@@ -281,69 +268,6 @@ async fn parallel_locks_and_unlocks_alternate(fixture: &dyn Fixture) {
     assert_eq!(credential.is_locked, events.len() % 2 == 1);
 }
 
-async fn unchanged_save_raises_the_version(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let mut expected = CredentialLock::never_locked(user(1));
-    for _ in 0..3 {
-        assert_eq!(save(&stores, &expected, Vec::new()).await, SaveOutcome::Saved);
-        expected = with_next_version(expected);
-        assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
-    }
-    assert_eq!(pending(&stores, &user(1)).await, []);
-    let command = lock_command(&user(1), 1);
-    let locked = expected.lock(&command).unwrap();
-    assert_eq!(
-        save(&stores, &locked, change_events(&locked, &command)).await,
-        SaveOutcome::Saved
-    );
-    assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
-}
-
-async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let command = lock_command(&user(1), 1);
-    lock(&stores, &command).await;
-    unlock(&stores, &lock_command(&user(1), 2)).await;
-    let before = find(&stores, &user(1)).await;
-    for version in [0, 1, 3] {
-        let stale = CredentialLock {
-            version,
-            ..after_first_lock(&command)
-        };
-        assert_eq!(
-            save(&stores, &stale, change_events(&stale, &command)).await,
-            SaveOutcome::Conflict
-        );
-        assert_eq!(save(&stores, &stale, Vec::new()).await, SaveOutcome::Conflict);
-        assert_eq!(find(&stores, &user(1)).await, before);
-    }
-    assert_eq!(pending(&stores, &user(1)).await.len(), 2);
-}
-
-async fn save_with_unknown_version_conflicts(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let ahead = after_first_lock(&lock_command(&user(1), 1));
-    assert_eq!(save(&stores, &ahead, Vec::new()).await, SaveOutcome::Conflict);
-    assert_eq!(find(&stores, &user(1)).await, None);
-}
-
-async fn parallel_saves_have_one_winner(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    for version in 0..2 {
-        let outcomes = run_concurrently(|_| {
-            let credential_locks = Arc::clone(&stores.credential_locks);
-            let credential = CredentialLock {
-                version,
-                ..CredentialLock::never_locked(user(1))
-            };
-            async move { credential_locks.save_if_version(&credential, Vec::new()).await.unwrap() }
-        })
-        .await;
-        assert_eq!(count(&outcomes, &SaveOutcome::Saved), 1);
-        assert_eq!(count(&outcomes, &SaveOutcome::Conflict), CALLERS - 1);
-    }
-}
-
 /// Scenario: A decides to lock, and its write is delayed. B unlocks: the credential is unlocked already, so B saves it
 /// unchanged under the next version. A's write arrives and must conflict, or it would undo B's unlock. Then vice versa.
 async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
@@ -370,16 +294,4 @@ async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
     );
     assert!(is_locked(&stores, &user(1)).await);
     assert_eq!(pending(&stores, &user(1)).await.len(), 1);
-}
-
-async fn a_credential_survives_reopening(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let command = lock_command(&user(1), 1);
-    lock(&stores, &command).await;
-    let events = pending(&stores, &user(1)).await;
-    drop(stores);
-    let stores = fixture.reopen().await;
-    assert_eq!(find(&stores, &user(1)).await, Some(after_first_lock(&command)));
-    assert_eq!(pending(&stores, &user(1)).await, events);
-    assert_eq!(lock(&stores, &command).await, LockOutcome::Unchanged);
 }

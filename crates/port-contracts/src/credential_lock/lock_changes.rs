@@ -1,8 +1,7 @@
 //! Locks and unlocks as the use cases do: decided by the domain, saved by version, and decided again after a conflict.
 
 use domain::credential_lock::{CredentialLock, LockCommand, events};
-use ports::SaveOutcome;
-use ports::credential_lock::CredentialLocks;
+use ports::{SaveOutcome, VersionedStore};
 
 /// The outcome of a lock or unlock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,21 +13,24 @@ pub(crate) enum LockOutcome {
     OutboxFull,
 }
 
-pub(crate) async fn lock(credential_locks: &dyn CredentialLocks, command: &LockCommand) -> LockOutcome {
+pub(crate) async fn lock(credential_locks: &dyn VersionedStore<CredentialLock>, command: &LockCommand) -> LockOutcome {
     decide_and_save(credential_locks, command, CredentialLock::lock).await
 }
 
-pub(crate) async fn unlock(credential_locks: &dyn CredentialLocks, command: &LockCommand) -> LockOutcome {
+pub(crate) async fn unlock(
+    credential_locks: &dyn VersionedStore<CredentialLock>,
+    command: &LockCommand,
+) -> LockOutcome {
     decide_and_save(credential_locks, command, CredentialLock::unlock).await
 }
 
 async fn decide_and_save(
-    credential_locks: &dyn CredentialLocks,
+    credential_locks: &dyn VersionedStore<CredentialLock>,
     command: &LockCommand,
     rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
 ) -> LockOutcome {
     loop {
-        let found = credential_locks.find(&command.user).await.unwrap();
+        let found = credential_locks.read_linearizable(&command.user).await.unwrap();
         let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
         let changed = rule(&found, command);
         let events = changed

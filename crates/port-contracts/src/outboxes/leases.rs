@@ -1,7 +1,9 @@
+use domain::factors::FactorSet;
+use ports::Versioned as _;
 use std::time::Duration;
 
 use domain::ids::UserId;
-use ports::{Aggregate, Lease, PendingOutbox, Settlement};
+use ports::{Lease, PendingOutbox, Settlement};
 
 use super::{acknowledge, push, settlement};
 use crate::Fixture;
@@ -57,7 +59,7 @@ async fn claim_some(stores: &Stores, owner: &str, now: i64, limit: usize) -> Vec
 }
 
 async fn release(stores: &Stores, n: usize, owner: &str) {
-    let nothing_published = settlement(Aggregate::FactorSet, user(n).as_str(), None);
+    let nothing_published = settlement(FactorSet::AGGREGATE, user(n).as_str(), None);
     crate::all_outboxes(stores)
         .settle(owner, &[nothing_published])
         .await
@@ -168,7 +170,7 @@ async fn outbox_can_be_claimed_at_the_end_of_its_hold(fixture: &dyn Fixture) {
     claim(&stores, "a", 0).await;
     let held = Settlement {
         held_until: Some(at(3)),
-        ..settlement(Aggregate::FactorSet, user(1).as_str(), Some(1))
+        ..settlement(FactorSet::AGGREGATE, user(1).as_str(), Some(1))
     };
     crate::all_outboxes(&stores).settle("a", &[held]).await.unwrap();
     for owner in ["a", "b"] {

@@ -1,9 +1,9 @@
+use ports::sessions::REFRESH_FAMILIES;
 use std::time::Duration;
 
 use domain::event::Event;
 use domain::sessions::{PresentedToken, RefreshFamily, RevocationReason, events};
 use domain::time::Timestamp;
-use ports::Aggregate;
 use ports::sessions::{CloseOutcome, RotationOutcome};
 
 use crate::Fixture;
@@ -79,7 +79,7 @@ async fn revoke(stores: &Stores, family: &RefreshFamily, reason: RevocationReaso
 }
 
 async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
-    outboxes::pending(stores, Aggregate::RefreshFamily, family.id.as_str()).await
+    outboxes::pending(stores, &REFRESH_FAMILIES, family.id.as_str()).await
 }
 
 /// Returns the event that [`start`] pushes.

@@ -1,5 +1,3 @@
 //! Ports of the credential lock context.
 
 mod credential_locks;
-
-pub use credential_locks::CredentialLocks;

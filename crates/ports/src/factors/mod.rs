@@ -7,5 +7,4 @@ mod send_quotas;
 
 pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryError};
 pub use code_digester::CodeDigester;
-pub use factor_sets::FactorSets;
-pub use send_quotas::{QuotaDecision, SendQuotas};
+pub use send_quotas::{QuotaDecision, SEND_LIMITS, SendQuotas};

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::Timestamp;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
 
 /// The decision on one more message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub enum QuotaDecision {
         retry_at: Timestamp,
     },
 }
+
+/// The windows in which sent codes are counted.
+pub const SEND_LIMITS: Aggregate = Aggregate {
+    name: "send_limits",
+    has_outbox: false,
+};
 
 /// The store of send quotas: the number of codes that were sent to a destination, or for a user, in the current window
 /// (`docs/protocols.md` "Send quotas").

@@ -6,7 +6,7 @@ use domain::ids::FamilyId;
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
 
 /// The outcome of a rotation.
 #[expect(
@@ -39,6 +39,12 @@ pub enum CloseOutcome {
     /// There is no such family.
     Unknown,
 }
+
+/// Refresh token families.
+pub const REFRESH_FAMILIES: Aggregate = Aggregate {
+    name: "refresh_families",
+    has_outbox: true,
+};
 
 /// The store of sessions.
 ///

@@ -6,4 +6,4 @@ mod validation_tokens;
 
 pub use client_secrets::ClientSecrets;
 pub use key_set::{KeySet, PublicKey};
-pub use validation_tokens::{ValidationTokenHasher, ValidationTokens};
+pub use validation_tokens::{VALIDATION_TOKENS, ValidationTokenHasher, ValidationTokens};

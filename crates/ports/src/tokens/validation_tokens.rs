@@ -3,7 +3,13 @@ use domain::ids::ClientId;
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
 
-use crate::StoreError;
+use crate::{Aggregate, StoreError};
+
+/// Validation tokens.
+pub const VALIDATION_TOKENS: Aggregate = Aggregate {
+    name: "validation_tokens",
+    has_outbox: false,
+};
 
 /// The store of validation tokens that were issued and not yet consumed.
 ///

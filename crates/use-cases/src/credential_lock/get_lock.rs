@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use domain::credential_lock::CredentialLock;
 use domain::ids::UserId;
-use ports::credential_lock::CredentialLocks;
-use ports::{Identities, StoreError};
+use ports::{Identities, StoreError, VersionedStore};
 
 /// The reason why the lock cannot be returned.
 #[derive(Debug, thiserror::Error)]
@@ -17,11 +16,14 @@ pub enum GetLockError {
 /// Returns the lock of a user's credential. A user who was never locked is unlocked, at epoch 0.
 pub struct GetLock {
     identities: Arc<dyn Identities>,
-    credential_locks: Arc<dyn CredentialLocks>,
+    credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
 }
 
 impl GetLock {
-    pub(super) fn new(identities: Arc<dyn Identities>, credential_locks: Arc<dyn CredentialLocks>) -> Self {
+    pub(super) fn new(
+        identities: Arc<dyn Identities>,
+        credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
+    ) -> Self {
         Self {
             identities,
             credential_locks,
@@ -34,7 +36,7 @@ impl GetLock {
         }
         Ok(self
             .credential_locks
-            .find(&user)
+            .read_linearizable(&user)
             .await?
             .unwrap_or_else(|| CredentialLock::never_locked(user)))
     }

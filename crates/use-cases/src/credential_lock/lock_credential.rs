@@ -3,8 +3,7 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
-use ports::credential_lock::CredentialLocks;
-use ports::{MetricEvent, Telemetry};
+use ports::{MetricEvent, Telemetry, VersionedStore};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
@@ -12,14 +11,14 @@ use super::{LockCommandFactory, LockError, decide_and_save};
 /// because each mint reads the lock after its own write (docs/protocols.md "Mint gate").
 pub struct LockCredential {
     commands: LockCommandFactory,
-    credential_locks: Arc<dyn CredentialLocks>,
+    credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     telemetry: Arc<dyn Telemetry>,
 }
 
 impl LockCredential {
     pub(super) fn new(
         commands: LockCommandFactory,
-        credential_locks: Arc<dyn CredentialLocks>,
+        credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
         telemetry: Arc<dyn Telemetry>,
     ) -> Self {
         Self {

@@ -9,18 +9,14 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
 use domain::ids::UserId;
-use ports::credential_lock::CredentialLocks;
-use ports::{Clock, Identities, Randomness, Runtime, SaveOutcome, Stores, Telemetry};
+use ports::{Clock, Identities, Randomness, Runtime, Stores, Telemetry, VersionedStore};
 
 use crate::UseCaseError;
+use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 
 pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
-
-/// The number of times that a command is decided before it fails with 503. Each conflict means that another command
-/// succeeded, so 24 other commands must succeed within one request to exhaust it.
-const MAX_SAVE_ATTEMPTS: usize = 24;
 
 /// The reason why a credential was neither locked nor unlocked.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +38,7 @@ impl From<ports::StoreError> for LockError {
 /// The ports of the context.
 #[derive(Clone)]
 pub struct CredentialLockPorts {
-    pub credential_locks: Arc<dyn CredentialLocks>,
+    pub credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     pub identities: Arc<dyn Identities>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
@@ -126,12 +122,12 @@ impl LockCommandFactory {
 ///
 /// The loop runs inside the request: if the caller hangs up, the future is dropped and decides nothing more.
 async fn decide_and_save(
-    credential_locks: &dyn CredentialLocks,
+    credential_locks: &dyn VersionedStore<CredentialLock>,
     command: &LockCommand,
     rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
 ) -> Result<bool, UseCaseError> {
     for _ in 0..MAX_SAVE_ATTEMPTS {
-        let found = credential_locks.find(&command.user).await?;
+        let found = credential_locks.read_linearizable(&command.user).await?;
         let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
         let changed = rule(&found, command);
         let events = changed
@@ -139,10 +135,8 @@ async fn decide_and_save(
             .map(|changed| events::lock_event(changed, command))
             .collect();
         let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
-        match save.await? {
-            SaveOutcome::Saved => return Ok(changed.is_some()),
-            SaveOutcome::Conflict => {}
-            SaveOutcome::OutboxFull => return Err(UseCaseError::OutboxFull),
+        if is_saved(save.await?)? {
+            return Ok(changed.is_some());
         }
     }
     Err(UseCaseError::Contended)

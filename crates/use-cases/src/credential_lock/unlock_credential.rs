@@ -3,22 +3,21 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
-use ports::credential_lock::CredentialLocks;
-use ports::{MetricEvent, Telemetry};
+use ports::{MetricEvent, Telemetry, VersionedStore};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
 /// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay inactive.
 pub struct UnlockCredential {
     commands: LockCommandFactory,
-    credential_locks: Arc<dyn CredentialLocks>,
+    credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     telemetry: Arc<dyn Telemetry>,
 }
 
 impl UnlockCredential {
     pub(super) fn new(
         commands: LockCommandFactory,
-        credential_locks: Arc<dyn CredentialLocks>,
+        credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
         telemetry: Arc<dyn Telemetry>,
     ) -> Self {
         Self {

@@ -10,16 +10,13 @@ use domain::factors::{
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
-use ports::factors::{CodeDigester, FactorSets};
-use ports::{Clients, Clock, Randomness, SaveOutcome, StoreError};
+use ports::factors::CodeDigester;
+use ports::{Clients, Clock, Randomness, StoreError, VersionedStore};
 
 use super::FactorsPorts;
+use super::owned_factor_sets::OwnedFactorSets;
 use crate::UseCaseError;
-
-/// The number of times that an edit is decided before it fails with 503. Each conflict means that another edit
-/// succeeded. Parallel wrong codes do not exhaust it: 20 of them use up a contact's attempts, and the others then save
-/// nothing.
-const MAX_SAVE_ATTEMPTS: usize = 24;
+use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 
 /// The reason why a contact was not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +100,8 @@ impl VisibleContact<'_> {
 /// and would get 204 without a write. A's write arrives, still finds version 3, and removes the contact that B was
 /// promised. With it: B saves version 4 before its 204, and A's write matches nothing.
 pub(super) struct FactorSetEditor {
-    factor_sets: Arc<dyn FactorSets>,
+    owned_sets: OwnedFactorSets,
+    factor_sets: Arc<dyn VersionedStore<FactorSet>>,
     clients: Arc<dyn Clients>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -112,6 +110,7 @@ pub(super) struct FactorSetEditor {
 impl FactorSetEditor {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
+            owned_sets: OwnedFactorSets::new(ports),
             factor_sets: ports.factor_sets.clone(),
             clients: ports.clients.clone(),
             clock: ports.clock.clone(),
@@ -179,7 +178,7 @@ impl FactorSetEditor {
     }
 
     async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
-        let found = find_with_owner(&*self.factor_sets, user).await?;
+        let found = self.owned_sets.find(user).await?;
         found.ok_or(ContactError::UserNotFound)
     }
 
@@ -210,10 +209,8 @@ impl FactorSetEditor {
                 .into_iter()
                 .map(|event| self.build_event(call, user, event, now))
                 .collect();
-            match self.factor_sets.save_if_version(&set, events).await? {
-                SaveOutcome::Saved => return outcome,
-                SaveOutcome::Conflict => {}
-                SaveOutcome::OutboxFull => return Err(UseCaseError::OutboxFull.into()),
+            if is_saved(self.factor_sets.save_if_version(&set, events).await?)? {
+                return outcome;
             }
         }
         Err(UseCaseError::Contended.into())
@@ -228,19 +225,6 @@ impl FactorSetEditor {
             }
         }
     }
-}
-
-/// Returns a user and the user's set, without the contacts that are credential contacts by now; `None` if there is no
-/// such user.
-pub(super) async fn find_with_owner(
-    factor_sets: &dyn FactorSets,
-    user: &UserId,
-) -> Result<Option<(Identity, FactorSet)>, StoreError> {
-    let mut found = factor_sets.find_with_owner(user).await?;
-    if let Some((owner, set)) = &mut found {
-        set.remove_credential_duplicates(owner);
-    }
-    Ok(found)
 }
 
 /// Returns the contact as the target of a code.

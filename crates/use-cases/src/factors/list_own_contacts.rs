@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use domain::factors::{OwnContact, Visibility, own_contacts};
 use domain::ids::{ClientId, UserId};
-use ports::factors::FactorSets;
 use ports::{Clients, StoreError};
 
-use super::{FactorsPorts, factor_set_editor};
+use super::FactorsPorts;
+use super::owned_factor_sets::OwnedFactorSets;
 
 /// The reason why the contacts cannot be listed.
 #[derive(Debug, thiserror::Error)]
@@ -18,21 +18,21 @@ pub enum ListOwnContactsError {
 
 /// Lists a user's contacts as the calling client may show them.
 pub struct ListOwnContacts {
-    factor_sets: Arc<dyn FactorSets>,
+    factor_sets: OwnedFactorSets,
     clients: Arc<dyn Clients>,
 }
 
 impl ListOwnContacts {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
-            factor_sets: ports.factor_sets.clone(),
+            factor_sets: OwnedFactorSets::new(ports),
             clients: ports.clients.clone(),
         }
     }
 
     /// Returns the visible contacts. A client that is not registered sees only those that the user logs in with.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let found = factor_set_editor::find_with_owner(&*self.factor_sets, user).await?;
+        let found = self.factor_sets.find(user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients

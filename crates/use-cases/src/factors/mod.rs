@@ -4,15 +4,16 @@ mod add_contacts;
 mod change_contact;
 mod factor_set_editor;
 mod list_own_contacts;
+mod owned_factor_sets;
 mod remove_contact;
 mod send_code;
 mod validate_code;
 
 use std::sync::Arc;
 
-use domain::factors::{CodeLimits, SendQuotaSettings};
-use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendQuotas};
-use ports::{Clients, Clock, Randomness, Runtime, Stores};
+use domain::factors::{CodeLimits, FactorSet, SendQuotaSettings};
+use ports::factors::{CodeDelivery, CodeDigester, SendQuotas};
+use ports::{Clients, Clock, Identities, Randomness, Runtime, Stores, VersionedStore};
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
@@ -27,7 +28,8 @@ use factor_set_editor::FactorSetEditor;
 /// The ports of the context.
 #[derive(Clone)]
 pub struct FactorsPorts {
-    pub factor_sets: Arc<dyn FactorSets>,
+    pub factor_sets: Arc<dyn VersionedStore<FactorSet>>,
+    pub identities: Arc<dyn Identities>,
     pub send_quotas: Arc<dyn SendQuotas>,
     pub clients: Arc<dyn Clients>,
     pub code_digester: Arc<dyn CodeDigester>,
@@ -45,6 +47,7 @@ impl FactorsPorts {
     ) -> Self {
         Self {
             factor_sets: stores.factor_sets.clone(),
+            identities: stores.identities.clone(),
             send_quotas: stores.send_quotas.clone(),
             clients: stores.clients.clone(),
             code_digester,

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
-use ports::credential_lock::CredentialLocks;
-use ports::{SaveOutcome, StoreError};
+use ports::{SaveOutcome, StoreError, VersionedStore};
 use tokio::sync::Semaphore;
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
@@ -17,17 +16,21 @@ use crate::test_app::{TestApp, caller, mobile};
 
 /// A store in which each save waits for a permit, and then conflicts.
 struct AlwaysConflicts {
-    credential_locks: Arc<dyn CredentialLocks>,
+    credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     finds: AtomicUsize,
     saves: AtomicUsize,
     conflicts: Semaphore,
 }
 
 #[async_trait]
-impl CredentialLocks for AlwaysConflicts {
+impl VersionedStore<CredentialLock> for AlwaysConflicts {
     async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
-        self.finds.fetch_add(1, Ordering::SeqCst);
         self.credential_locks.find(user).await
+    }
+
+    async fn read_linearizable(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
+        self.finds.fetch_add(1, Ordering::SeqCst);
+        self.credential_locks.read_linearizable(user).await
     }
 
     async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
@@ -85,7 +88,7 @@ async fn an_unchanged_contact_answer_raises_the_version() {
     let app = TestApp::new().await;
     let (user, desk) = (app.user().await, caller("desk"));
     let factors = &app.factors;
-    let version = async || app.stores.factor_sets.find(&user).await.unwrap().version;
+    let version = async || app.factor_set(&user).await.version;
     let draft = mobile("mobile-1", "911112222");
 
     let unknown = ContactId::parse("unknown").unwrap();
@@ -108,5 +111,5 @@ async fn an_unchanged_contact_answer_raises_the_version() {
     assert!(matches!(changed, Err(ContactError::ContactNotFound)));
     assert_eq!(version().await, 5);
     assert_eq!(app.events().await.len(), 1);
-    assert_eq!(app.stores.factor_sets.find(&user).await.unwrap().contacts.len(), 1);
+    assert_eq!(app.factor_set(&user).await.contacts.len(), 1);
 }

@@ -80,7 +80,7 @@ async fn a_right_code_verifies_the_contact_once() {
     let challenge = send_challenge(&app, &user).await;
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
-    let set = app.stores.factor_sets.find(&user).await.unwrap();
+    let set = app.factor_set(&user).await;
     assert!(set.contact(&id("mobile-1")).unwrap().is_verified);
     let again = answer(&app, &user, challenge.as_str(), &code).await;
     assert!(matches!(again, Err(ValidateCodeError::Wrong)), "{again:?}");
@@ -202,7 +202,7 @@ async fn a_contact_that_became_a_credential_is_listed_once() {
     );
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
-    let set = app.stores.factor_sets.find(&user).await.unwrap();
+    let set = app.factor_set(&user).await;
     assert_eq!(set.contacts, Vec::new());
 }
 
@@ -215,7 +215,7 @@ async fn a_removed_contact_leaves_only_counted_attempts() {
         let removed = app.factors.remove_contact.run(&me, &user, &id(contact)).await;
         removed.unwrap();
     };
-    let kept = async || app.stores.factor_sets.find(&user).await.unwrap().codes.len();
+    let kept = async || app.factor_set(&user).await.codes.len();
     add(&app, &user, "mobile-2", "911113333").await;
     send(&app, &user, "mobile-2").await.unwrap();
     remove("mobile-2").await;
@@ -223,7 +223,7 @@ async fn a_removed_contact_leaves_only_counted_attempts() {
     let challenge = send_challenge(&app, &user).await;
     answer_wrongly(&app, &user, &challenge).await;
     remove("mobile-1").await;
-    let set = app.stores.factor_sets.find(&user).await.unwrap();
+    let set = app.factor_set(&user).await;
     assert!(!set.codes[0].destination.contains("911112222"), "the value is not kept");
     app.clock.advance(Duration::from_hours(23));
     add(&app, &user, "mobile-3", "911114444").await;
@@ -277,7 +277,7 @@ async fn a_code_for_a_previous_value_is_rejected() {
     let code = app.sent_codes.code(&challenge);
     let answered = answer(&app, &user, challenge.as_str(), &code).await;
     assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
-    let set = app.stores.factor_sets.find(&user).await.unwrap();
+    let set = app.factor_set(&user).await;
     assert!(!set.contact(&id("mobile-1")).unwrap().is_verified);
 }
 

@@ -15,7 +15,7 @@ use crate::test_app::{TestApp, caller, mobile};
 const CAPACITY: usize = ports::MAX_PENDING_EVENTS;
 
 async fn fill_factor_outbox(app: &TestApp, user: &UserId) {
-    let set = app.stores.factor_sets.find(user).await.unwrap();
+    let set = app.factor_set(user).await;
     let now = app.clock.now();
     let event = || NewEvent {
         context: caller("desk").event(SystemRandomness.event_id(now), now),
@@ -57,7 +57,7 @@ async fn a_full_outbox_refuses_a_new_contact() {
         matches!(full, Err(ContactError::Failed(UseCaseError::OutboxFull))),
         "{full:?}"
     );
-    assert!(app.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());
+    assert!(app.factor_set(&user).await.contacts.is_empty());
     app.events().await;
     let added = app
         .factors

@@ -1,6 +1,6 @@
 //! The relay publishes at least once, in order per aggregate, from the first event that was not acknowledged.
 
-use ports::Aggregate;
+use crate::test_app::all_aggregates;
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ impl EventPublisher for Broker {
 
 fn relay(app: &TestApp, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
     RelayOutboxes::new(
-        app.stores.upkeep.outboxes(&Aggregate::ALL),
+        app.stores.upkeep.outboxes(&all_aggregates()),
         broker.clone(),
         app.clock.clone(),
         owner.to_owned(),
@@ -169,7 +169,7 @@ impl EventPublisher for AcknowledgesThree {
 async fn an_abandoned_delivery_keeps_what_was_acknowledged() {
     let app = TestApp::new().await;
     push_six_events(&app).await;
-    let (outboxes, clock) = (app.stores.upkeep.outboxes(&Aggregate::ALL), app.clock.clone());
+    let (outboxes, clock) = (app.stores.upkeep.outboxes(&all_aggregates()), app.clock.clone());
     let publisher = Arc::new(AcknowledgesThree(AtomicUsize::new(0)));
     let abandoned = RelayOutboxes::new(outboxes, publisher, clock, "relay".to_owned(), LEASE);
     let claimed = abandoned.claim(64).await.unwrap();

@@ -15,17 +15,17 @@ use adapter_sqlite::EmbeddedStore;
 use domain::caller::{Call, Caller, CallingUser, RequestContext};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
+use domain::credential_lock::CredentialLock;
 use domain::event::Event;
-use domain::factors::{ContactDraft, MobileDraft, Visibility};
+use domain::factors::{ContactDraft, FactorSet, MobileDraft, Visibility};
 use domain::group::ANY_GROUP;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::sessions::events::SESSION_STARTED;
 use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
-use ports::credential_lock::CredentialLocks;
 use ports::sessions::RefreshTokenCodec;
-use ports::{Aggregate, Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Runtime, Stores};
+use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Runtime, Stores, VersionedStore};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
@@ -35,6 +35,8 @@ use use_cases::tokens::{
     ExpectedSubject, HandleAuthRequest, RenewTokenRequest, RenewalGrant, TokensCrypto, TokensPorts, TokensSettings,
     TokensUseCases,
 };
+
+pub(crate) use stored_forms::all_aggregates;
 
 use fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes, SettableClock};
 use fault_injection::{FaultInjector, with_faults};
@@ -275,7 +277,10 @@ impl TestApp {
     }
 
     /// Returns the ports of the lock context with another store of credentials.
-    pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn CredentialLocks>) -> CredentialLockPorts {
+    pub(crate) fn credential_lock_ports(
+        &self,
+        credentials: Arc<dyn VersionedStore<CredentialLock>>,
+    ) -> CredentialLockPorts {
         CredentialLockPorts {
             credential_locks: credentials,
             ..CredentialLockPorts::new(&self.stores, &self.runtime)
@@ -357,6 +362,11 @@ impl TestApp {
         self.stores.refresh_families.find(id).await.unwrap().unwrap()
     }
 
+    pub(crate) async fn factor_set(&self, user: &UserId) -> FactorSet {
+        let found = self.stores.factor_sets.find(user).await.unwrap();
+        found.unwrap_or_else(|| FactorSet::empty(user.clone()))
+    }
+
     pub(crate) async fn family_of(&self, token: &str) -> RefreshFamily {
         self.family(&self.decode(token).family).await
     }
@@ -434,7 +444,7 @@ impl TestApp {
 
     pub(crate) fn relay(&self) -> RelayOutboxes {
         RelayOutboxes::new(
-            self.stores.upkeep.outboxes(&Aggregate::ALL),
+            self.stores.upkeep.outboxes(&all_aggregates()),
             self.event_publisher.clone(),
             self.clock.clone(),
             "relay".to_owned(),

@@ -34,7 +34,7 @@ async fn race_right_codes(app: &TestApp, round: usize) -> Result<(), String> {
     })?;
     let compared = app.codes.comparisons(&challenge);
     ensure(compared <= 64, || format!("{compared} comparisons"))?;
-    let set = app.stores.factor_sets.find(&user).await.unwrap();
+    let set = app.factor_set(&user).await;
     let verified = set.contacts.iter().all(|contact| contact.is_verified);
     ensure(verified, || "the contact is not verified")?;
     require_one_event(app, &user, FACTOR_VERIFIED).await

@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::test_app::all_aggregates;
 use adapter_crypto::SystemRandomness;
 use adapter_mongodb::MongodbSettings;
 use adapter_sqlite::EmbeddedStore;
-use ports::{Aggregate, Randomness as _, Stores};
+use ports::{Randomness as _, Stores};
 
 use crate::event_topic::EventTopic;
 use crate::pace::Pace;
@@ -61,7 +62,7 @@ async fn mongodb() -> EmbeddedStore {
     let stores = adapter_mongodb::open(&settings).await.expect("the server answers");
     stores
         .upkeep
-        .create_indexes(&Aggregate::ALL)
+        .create_indexes(&all_aggregates())
         .await
         .expect("the server answers");
     // The lock service is another process. It shares the database with the minting process, but not the driver.

@@ -58,7 +58,8 @@ fn may_import(member: &str, candidate: &str) -> Option<bool> {
     let allowed = match member {
         "domain" | "mongodb-proxy" | "xtask" => false,
         "ports" => candidate == "domain",
-        "use-cases" | "port-contracts" => is_inside,
+        "use-cases" | "stored-forms" => is_inside,
+        "port-contracts" | "adapter-sqlite" | "adapter-mongodb" => is_inside || candidate == "stored-forms",
         "adapter-http" | "service-runtime" => is_inside || candidate == "use-cases",
         "end-to-end" => is_inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb" | "mongodb-proxy"),
         "authme-sdk" => is_inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
@@ -67,7 +68,7 @@ fn may_import(member: &str, candidate: &str) -> Option<bool> {
             let is_assembly = candidate == "service-assembly" && !matches!(binary, "authme" | "service-assembly");
             is_inside
                 || is_assembly
-                || matches!(candidate, "use-cases" | "service-runtime")
+                || matches!(candidate, "use-cases" | "stored-forms" | "service-runtime")
                 || candidate.starts_with("adapter-")
         }
         _ => return None,

@@ -1,23 +1,32 @@
 use std::sync::Arc;
 
+use domain::event::NewEvent;
 use domain::factors::{Attempts, Challenge, ContactCodes, FactorSet, Purpose};
+use domain::ids::UserId;
 use ports::SaveOutcome;
 
-use super::{find, save};
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::fixtures::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
+use crate::fixtures::{at, challenge, codes, contact_id, full_factor_set, user};
 use crate::race::{CALLERS, count, only, run_concurrently};
 use ports::Stores;
 
 contracts! { dyn Fixture:
     every_field_of_a_code_survives_saving_and_reopening,
     every_bit_of_a_digest_survives,
-    codes_are_found_with_the_owner_of_their_set,
     attempts_without_window_are_stored_as_zero,
     omitted_codes_and_attempts_are_removed,
     parallel_saves_of_codes_have_one_winner,
     parallel_saves_of_stored_codes_have_one_winner,
+}
+
+async fn save(stores: &Stores, set: &FactorSet, events: Vec<NewEvent>) -> SaveOutcome {
+    stores.factor_sets.save_if_version(set, events).await.unwrap()
+}
+
+async fn find(stores: &Stores, user: &UserId) -> FactorSet {
+    let found = stores.factor_sets.find(user).await.unwrap();
+    found.unwrap_or_else(|| FactorSet::empty(user.clone()))
 }
 
 fn set_with(codes: Vec<ContactCodes>) -> FactorSet {
@@ -103,19 +112,6 @@ async fn every_bit_of_a_digest_survives(fixture: &dyn Fixture) {
         let bytes = |codes: ContactCodes| codes.challenge.unwrap().digest.0;
         assert_eq!(bytes(found), bytes(given));
     }
-}
-
-async fn codes_are_found_with_the_owner_of_their_set(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let owner = full_identity(1);
-    stores.identities.create(&owner).await.unwrap();
-    save(&stores, &set_with(codes()), Vec::new()).await;
-    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
-    let expected = FactorSet {
-        version: 1,
-        ..set_with(codes())
-    };
-    assert_eq!(found, Some((owner, expected)));
 }
 
 async fn attempts_without_window_are_stored_as_zero(fixture: &dyn Fixture) {

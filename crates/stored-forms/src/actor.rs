@@ -1,10 +1,12 @@
 use domain::actor::Actor;
-use domain::ids::{ClientId, MalformedId, UserId};
+use domain::ids::{ClientId, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::Corrupt;
+
 /// The stored form of an actor.
-#[derive(Default, Serialize, Deserialize)]
-pub(crate) struct ActorDocument {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ActorForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -13,7 +15,7 @@ pub(crate) struct ActorDocument {
     operator: Option<String>,
 }
 
-impl From<&Actor> for ActorDocument {
+impl From<&Actor> for ActorForm {
     fn from(actor: &Actor) -> Self {
         Self {
             user: actor.user.as_ref().map(UserId::to_string),
@@ -23,14 +25,17 @@ impl From<&Actor> for ActorDocument {
     }
 }
 
-impl TryFrom<ActorDocument> for Actor {
-    type Error = MalformedId;
-
-    fn try_from(stored: ActorDocument) -> Result<Self, MalformedId> {
-        Ok(Self {
-            user: stored.user.map(UserId::parse).transpose()?,
-            client: stored.client.map(ClientId::parse).transpose()?,
-            operator: stored.operator,
+impl ActorForm {
+    /// Returns the actor.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Corrupt`] for a malformed id.
+    pub fn read(self) -> Result<Actor, Corrupt> {
+        Ok(Actor {
+            user: self.user.map(UserId::parse).transpose()?,
+            client: self.client.map(ClientId::parse).transpose()?,
+            operator: self.operator,
         })
     }
 }

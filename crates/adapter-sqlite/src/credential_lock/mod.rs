@@ -1,1 +1,0 @@
-pub(crate) mod credential_locks;
