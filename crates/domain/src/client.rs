@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::factors::Visibility;
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 
@@ -22,6 +21,47 @@ impl std::fmt::Debug for ClientSecretDigest {
         f.debug_struct("ClientSecretDigest")
             .field("valid_until", &self.valid_until)
             .finish_non_exhaustive()
+    }
+}
+
+/// The contacts of a user that a client sees (`AuthenticationFactorSettings` of the documented API). Operations answer
+/// 404 for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Credential contacts only.
+    #[default]
+    CredentialsOnly,
+    /// Alternative contacts tagged `MARKED_RESOURCES` only.
+    MarkedResources,
+    /// Every contact.
+    Unrestricted,
+}
+
+impl Visibility {
+    /// All values, from the narrowest to the widest.
+    pub const ALL: [Self; 3] = [Self::CredentialsOnly, Self::MarkedResources, Self::Unrestricted];
+
+    /// Returns the name in the documented API, which the command line and the store use as well.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CredentialsOnly => "CREDENTIALS_ONLY",
+            Self::MarkedResources => "MARKED_RESOURCES",
+            Self::Unrestricted => "UNRESTRICTED",
+        }
+    }
+
+    /// Parses the name that [`as_str`](Self::as_str) returns; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
+    }
+
+    /// Returns whether the client sees any alternative contacts. If it sees none, its users cannot add contacts through
+    /// it either (412, code 22), because they could not verify them there.
+    pub const fn shows_alternatives(self) -> bool {
+        match self {
+            Self::CredentialsOnly => false,
+            Self::MarkedResources | Self::Unrestricted => true,
+        }
     }
 }
 

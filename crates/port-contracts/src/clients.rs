@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use domain::client::{Client, ExpiresIn};
-use domain::factors::Visibility;
+use domain::client::{Client, ExpiresIn, Visibility};
 use domain::ids::ClientId;
 use ports::ClientSaveOutcome;
 

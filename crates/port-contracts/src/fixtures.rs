@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::actor::Actor;
-use domain::client::{Client, ClientSecretDigest, ExpiresIn};
+use domain::client::{Client, ClientSecretDigest, ExpiresIn, Visibility};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
 use domain::event::{EventContext, EventValue, NewEvent};
 use domain::factors::events::FACTOR_ADDED;
 use domain::factors::{
-    AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
+    AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose,
 };
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};

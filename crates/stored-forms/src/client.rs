@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use domain::client::{Client, ClientSecretDigest, ExpiresIn};
-use domain::factors::Visibility;
+use domain::client::{Client, ClientSecretDigest, ExpiresIn, Visibility};
 use domain::ids::ClientId;
 use serde::{Deserialize, Serialize};
 

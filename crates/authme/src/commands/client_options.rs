@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use domain::client::{Client, ExpiresIn};
-use domain::factors::Visibility;
+use domain::client::{Client, ExpiresIn, Visibility};
 use jiff::SignedDuration;
 
 use super::client::parse_client_id;

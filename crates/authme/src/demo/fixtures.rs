@@ -3,9 +3,8 @@
 use adapter_crypto::{Sha256, SystemRandomness};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::client::Client;
+use domain::client::{Client, Visibility};
 use domain::contact::{ContactType, Email};
-use domain::factors::Visibility;
 use domain::group::Group;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, UserId};

@@ -1,9 +1,8 @@
 //! The clients and users of the tests.
 
 use adapter_crypto::Sha256;
-use domain::client::Client;
+use domain::client::{Client, Visibility};
 use domain::contact::{ContactType, Email, Mobile};
-use domain::factors::Visibility;
 use domain::group::Group;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};

@@ -87,7 +87,7 @@ pub type ChangedContacts = Vec<ContactId>;
 impl FactorSet {
     /// Returns the contact with this id, alternative or credential, in the form that the user sees.
     pub fn view_of(&self, owner: &Identity, id: &ContactId) -> Option<OwnContact> {
-        let all = super::own_contacts(owner, self, super::Visibility::Unrestricted);
+        let all = super::own_contacts(owner, self, crate::client::Visibility::Unrestricted);
         all.into_iter().find(|contact| contact.id == *id)
     }
 

@@ -9,9 +9,9 @@ mod factor_set;
 #[cfg(test)]
 mod fixtures;
 mod one_time_code;
+mod own_contacts;
 pub mod permissions;
 mod send_quota;
-mod visibility;
 
 pub use changes::{ChangedContacts, ContactChangeError, ContactPatch, MobilePatch, Patch};
 pub use code_limits::CodeLimits;
@@ -22,5 +22,5 @@ pub use factor_set::{
     MAX_ALTERNATIVE_CONTACTS, MobileDraft,
 };
 pub use one_time_code::{ChallengeId, CodeDigest, OneTimeCode};
+pub use own_contacts::{OwnContact, own_contacts};
 pub use send_quota::{SendQuota, SendQuotaKey, SendQuotaSettings};
-pub use visibility::{OwnContact, Visibility, own_contacts};

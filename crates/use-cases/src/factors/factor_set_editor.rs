@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use domain::caller::Call;
+use domain::client::Visibility;
 use domain::event::{EventType, NewEvent};
 use domain::factors::events::FACTOR_CHANGED;
 use domain::factors::{
-    CodeTarget, ContactChangeError, ContactRuleViolation, ExhaustedBudget, FactorSet, OwnContact, Visibility, events,
-    own_contacts,
+    CodeTarget, ContactChangeError, ContactRuleViolation, ExhaustedBudget, FactorSet, OwnContact, events, own_contacts,
 };
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};

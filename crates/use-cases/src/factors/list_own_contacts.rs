@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use domain::factors::{OwnContact, Visibility, own_contacts};
+use domain::client::Visibility;
+use domain::factors::{OwnContact, own_contacts};
 use domain::ids::{ClientId, UserId};
 use ports::{Clients, StoreError};
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use domain::caller::{Call, Caller};
+use domain::client::Visibility;
 use domain::contact::{ContactValue, Mobile};
 use domain::event::{EventType, EventValue};
 use domain::factors::events::{FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_VERIFIED};
-use domain::factors::{ChallengeId, ContactPatch, Visibility};
+use domain::factors::{ChallengeId, ContactPatch};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeSubmission, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};

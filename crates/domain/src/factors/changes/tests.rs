@@ -1,9 +1,8 @@
 use super::*;
+use crate::client::Visibility;
 use crate::contact::ContactType;
 use crate::factors::fixtures::{destination_of, email, id, mobile, owner, owner_of_both, set_of, with_tag};
-use crate::factors::{
-    Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, Visibility,
-};
+use crate::factors::{Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS};
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 

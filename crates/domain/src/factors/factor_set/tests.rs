@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::client::Visibility;
 use crate::factors::fixtures::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, with_tag};
-use crate::factors::{Visibility, own_contacts};
+use crate::factors::own_contacts;
 use crate::identity::MainContact;
 
 fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, ContactRuleViolation> {

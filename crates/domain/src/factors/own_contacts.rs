@@ -1,56 +1,8 @@
 use super::FactorSet;
+use crate::client::Visibility;
 use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::ContactId;
-
-/// The contacts of a user that a client sees (`AuthenticationFactorSettings` of the documented API). Operations answer
-/// 404 for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Visibility {
-    /// Credential contacts only.
-    #[default]
-    CredentialsOnly,
-    /// Alternative contacts tagged `MARKED_RESOURCES` only.
-    MarkedResources,
-    /// Every contact.
-    Unrestricted,
-}
-
-impl Visibility {
-    /// All values, from the narrowest to the widest.
-    pub const ALL: [Self; 3] = [Self::CredentialsOnly, Self::MarkedResources, Self::Unrestricted];
-
-    /// Returns the name in the documented API, which the command line and the store use as well.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CredentialsOnly => "CREDENTIALS_ONLY",
-            Self::MarkedResources => "MARKED_RESOURCES",
-            Self::Unrestricted => "UNRESTRICTED",
-        }
-    }
-
-    /// Parses the name that [`as_str`](Self::as_str) returns; `None` for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
-    }
-
-    /// Returns whether the client sees any alternative contacts. If it sees none, its users cannot add contacts through
-    /// it either (412, code 22), because they could not verify them there.
-    pub const fn shows_alternatives(self) -> bool {
-        match self {
-            Self::CredentialsOnly => false,
-            Self::MarkedResources | Self::Unrestricted => true,
-        }
-    }
-
-    const fn shows(self, contact: &OwnContact) -> bool {
-        match self {
-            Self::CredentialsOnly => contact.is_credential,
-            Self::MarkedResources => contact.is_marked,
-            Self::Unrestricted => true,
-        }
-    }
-}
 
 /// A contact in the form that its user sees. The value is unmasked here; the response and the event mask it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +47,14 @@ pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility
         is_default: default == Some(&contact.id),
     });
     main.chain(alternative)
-        .filter(|contact| visibility.shows(contact))
+        .filter(|contact| is_shown(contact, visibility))
         .collect()
+}
+
+const fn is_shown(contact: &OwnContact, visibility: Visibility) -> bool {
+    match visibility {
+        Visibility::CredentialsOnly => contact.is_credential,
+        Visibility::MarkedResources => contact.is_marked,
+        Visibility::Unrestricted => true,
+    }
 }
