@@ -4,6 +4,7 @@
 mod changes;
 mod code_limits;
 mod codes;
+mod contact_codes;
 pub mod events;
 mod factor_set;
 #[cfg(test)]
@@ -15,7 +16,8 @@ mod send_quota;
 
 pub use changes::{ChangedContacts, ContactChangeError, ContactPatch, MobilePatch, Patch};
 pub use code_limits::CodeLimits;
-pub use codes::{AttemptDecision, Attempts, Challenge, CodeAnswer, CodeTarget, ContactCodes, ExhaustedBudget, Purpose};
+pub use codes::{AttemptDecision, ExhaustedBudget};
+pub use contact_codes::{Attempts, Challenge, CodeAnswer, CodeTarget, ContactCodes, Purpose};
 use factor_set::tags_of;
 pub use factor_set::{
     Added, AlternativeContact, ContactDraft, ContactRuleViolation, FactorSet, MARKED_RESOURCES,

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::factors::fixtures::{destination_of, id, mobile, owner, owner_of_both, set_of, with_tag};
-use crate::factors::{ContactChangeError, ContactDraft};
+use crate::factors::{ChallengeId, ContactChangeError, ContactDraft};
+use crate::ids::ClientId;
+use crate::time;
 
 mod model;
 
