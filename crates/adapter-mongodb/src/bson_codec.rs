@@ -1,20 +1,14 @@
 //! Conversions between BSON and the domain that all stored forms use.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::Timestamp;
-use futures_util::TryStreamExt as _;
-use mongodb::Cursor;
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, DateTime, doc};
-use ports::StoreError;
+use mongodb::bson::{Binary, DateTime, RawDocumentBuf, deserialize_from_slice};
 use serde::de::DeserializeOwned;
 use stored_forms::{Corrupt, Encoding};
 
-use crate::call_runner::CALL_TIMEOUT;
-use crate::database::Database;
 use crate::error::MongodbError;
 
 /// The encoding of BSON documents.
@@ -97,30 +91,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Collects all results of a query.
-pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Cursor<T>>) -> Result<Vec<T>, MongodbError> {
-    let cursor = found.map_err(|error| MongodbError::read(&error))?;
-    cursor.try_collect().await.map_err(|error| MongodbError::read(&error))
-}
-
-/// Returns up to `limit` documents whose `_id` is greater than `after`, in the order of their `_id`.
-pub(crate) async fn page<T>(
-    database: &Arc<Database>,
-    collection: &'static str,
-    after: String,
-    limit: usize,
-) -> Result<Vec<T>, StoreError>
-where
-    T: DeserializeOwned + Send + Sync + 'static,
-{
-    let read = |database: Arc<Database>| async move {
-        let documents = database.collection::<T>(collection);
-        let found = documents
-            .find(doc! { "_id": { "$gt": after } })
-            .sort(doc! { "_id": 1 })
-            .limit(integer(limit as u64))
-            .max_time(CALL_TIMEOUT);
-        all(found.await).await
-    };
-    database.read(read).await
+/// Decodes a document that was read as bytes.
+pub(crate) fn decode_document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
+    deserialize_from_slice(found.as_bytes()).map_err(|error| MongodbError::read(&error.into()))
 }

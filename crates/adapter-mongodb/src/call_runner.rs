@@ -15,41 +15,18 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::error::{DriverError, MongodbError};
-
-/// The time limit of a caller for one driver call, unless the settings say otherwise. A request may make several calls;
-/// its own deadline cuts it off after 2.8 s, so that a client has its answer within 3 s. The `wtimeout` of a write is
-/// the same.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
+use crate::error::{CallAbandoned, DriverError, MongodbError};
 
 /// The time for which a call continues after its caller stopped waiting. Then the task is aborted and its connection
 /// closed. Without a limit, calls that never get a reply would keep their connections and in the end exhaust the pool.
-/// A write should also not take effect much later than its caller was answered. Together with [`CALL_TIMEOUT`] this is
-/// 4 s. That leaves 1 s of the 5 s within which a recovered store must be in use again (C8 in docs/promises.md).
+/// A write should also not take effect much later than its caller was answered. Together with the 2.5 s of
+/// the caller this is 4 s. That leaves 1 s of the 5 s within which a recovered store must be in use again (C8 in docs/promises.md).
 const DETACHED_GRACE: Duration = Duration::from_millis(1_500);
 
 /// The maximum number of calls in flight, including calls whose callers have stopped waiting. One more call fails
 /// immediately. In a batch, each waiting caller counts as one call. The limit bounds memory while the store is
 /// unreachable.
 const MAX_CALLS: usize = 2_048;
-
-/// The reason why a call has no reply or was never made.
-#[derive(Clone, Copy)]
-pub(crate) enum CallAbandoned {
-    TooLong,
-    Panicked,
-    TooMany,
-}
-
-impl CallAbandoned {
-    pub(crate) const fn text(self) -> &'static str {
-        match self {
-            Self::TooLong => "the call took too long",
-            Self::Panicked => "the call panicked",
-            Self::TooMany => "too many calls are in flight",
-        }
-    }
-}
 
 /// Runs driver calls on the runtime on which the client was created, because the driver's connections and monitors
 /// belong to that runtime. When its caller stops waiting or is dropped, a call continues until
@@ -90,7 +67,12 @@ impl CallRunner {
         self.run(call, MongodbError::Write).await
     }
 
-    async fn run<T, F>(&self, call: F, abandoned_error: fn(DriverError) -> MongodbError) -> Result<T, MongodbError>
+    /// Runs a call. Without a reply it fails with `abandoned_error`.
+    pub(crate) async fn run<T, F>(
+        &self,
+        call: F,
+        abandoned_error: fn(DriverError) -> MongodbError,
+    ) -> Result<T, MongodbError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
@@ -152,6 +134,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::connection::CALL_TIMEOUT;
 
     #[tokio::test]
     async fn call_outlives_its_caller() {

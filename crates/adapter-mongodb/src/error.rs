@@ -8,8 +8,6 @@ use mongodb::bson::Document;
 use mongodb::error::{ErrorKind, WriteFailure};
 use ports::StoreError;
 
-use crate::call_runner::CallAbandoned;
-
 /// An error while opening the store. The messages contain nothing of the URI, which may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -40,6 +38,24 @@ const UNREADABLE: &str = "the reply cannot be read";
 /// `InterruptedAtShutdown`, `InterruptedDueToReplStateChange`, `NotWritablePrimary`, `NotPrimaryNoSecondaryOk`,
 /// `NotPrimaryOrSecondary`, `LegacyNotPrimary`.
 const NOT_PRIMARY: [i32; 8] = [189, 91, 11_600, 11_602, 10_107, 13_435, 13_436, 10_058];
+
+/// The reason why a call has no reply or was never made.
+#[derive(Clone, Copy)]
+pub(crate) enum CallAbandoned {
+    TooLong,
+    Panicked,
+    TooMany,
+}
+
+impl CallAbandoned {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::TooLong => "the call took too long",
+            Self::Panicked => "the call panicked",
+            Self::TooMany => "too many calls are in flight",
+        }
+    }
+}
 
 /// The error of a driver call: its kind and the server's code. The driver's own messages repeat keys and values, so
 /// they are dropped.

@@ -7,9 +7,10 @@ use domain::time::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use ports::{Aggregate, ExpiredRecords, StoreError};
 
-use crate::bson_codec::{self, date, integer};
-use crate::causal_session::CausalSession;
+use crate::bson_codec::{date, integer};
+use crate::connection;
 use crate::database::Database;
+use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
 
 pub(crate) struct MongodbExpiredRecords {
@@ -45,7 +46,7 @@ async fn delete(
         .find(filter.clone())
         .projection(doc! { "_id": 1 })
         .limit(integer(limit as u64));
-    let found: Vec<Document> = bson_codec::all(found.await).await?;
+    let found: Vec<Document> = connection::all(found.await).await?;
     let ids: Vec<Bson> = found.into_iter().filter_map(|mut found| found.remove("_id")).collect();
     if ids.is_empty() {
         return Ok(0);

@@ -6,7 +6,7 @@ use mongodb::bson::doc;
 use ports::{Groups, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::bson_codec;
+use crate::connection;
 use crate::database::Database;
 
 const COLLECTION: &str = ports::GROUPS.name;
@@ -34,9 +34,9 @@ impl Groups for MongodbGroups {
             return Ok(Vec::new());
         }
         let filter = doc! { "_id": { "$in": names } };
-        let found = self.0.read(|database| async move {
-            let groups = database.collection::<GroupDocument>(COLLECTION);
-            bson_codec::all(groups.find(filter).await).await
+        let found = self.0.read(|connection| async move {
+            let groups = connection.collection::<GroupDocument>(COLLECTION);
+            connection::all(groups.find(filter).await).await
         });
         let found: Vec<Group> = found.await?.into_iter().map(Group::from).collect();
         let find_group = |name: &String| found.iter().find(|group| group.name == *name).cloned();
@@ -55,7 +55,7 @@ impl Groups for MongodbGroups {
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         let after = after.unwrap_or_default().to_owned();
-        let found = bson_codec::page::<GroupDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = self.0.page::<GroupDocument>(COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Group::from).collect())
     }
 }

@@ -63,7 +63,7 @@ pub(crate) async fn create(database: &Database, aggregates: &[&'static Aggregate
                 .partial_filter_expression(index.partial_filter)
                 .build();
             let model = IndexModel::builder().keys(index.keys).options(options).build();
-            let documents = database.collection::<Document>(collection.aggregate.name);
+            let documents = database.connection.collection::<Document>(collection.aggregate.name);
             let created = documents.create_index(model).await;
             created.map_err(|error| MongodbError::read(&error))?;
         }

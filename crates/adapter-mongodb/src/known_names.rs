@@ -5,7 +5,7 @@ use domain::names::{KnownName, NameKind};
 use ports::{KnownNames, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::bson_codec::{self, Reader};
+use crate::bson_codec::Reader;
 use crate::database::Database;
 use crate::error::MongodbError;
 
@@ -49,7 +49,7 @@ impl KnownNames for MongodbKnownNames {
 
     async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         let after = after.map(|name| KnownNameDocument::from(name).id).unwrap_or_default();
-        let found = bson_codec::page::<KnownNameDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = self.0.page::<KnownNameDocument>(COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(KnownName::try_from).collect::<Result<_, _>>()?)
     }
 }

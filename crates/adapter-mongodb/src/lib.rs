@@ -1,23 +1,27 @@
 //! The store ports on MongoDB. No other crate imports `mongodb`.
 //!
+//! The stores call `database` (time limits, repeated calls, and the consistency of each read and write). It uses
+//! `driver_session` (causally consistent sessions), which uses `connection` (collections and commands). No import goes
+//! the other way. `batching` uses `driver_session`, and can be switched off.
+//!
 //! - Each driver call is a task on the runtime that opened the store. It continues when its caller stops waiting, and
-//!   is aborted after 4 s (`call_runner`). Requests that wait at the same time share a command (`batcher`).
+//!   is aborted after 4 s (`call_runner`). Requests that wait at the same time share a command (`batching`).
 //! - A call makes no more than one conditional write of one document. The caller decides on the next step, so no step
 //!   follows after the caller has left (`database`).
 //! - After a step-down a call is repeated. An unknown outcome stays unknown unless the call recognizes its own write
-//!   (`elections`, `causal_session`, `sessions::rotations`).
+//!   (`elections`, `driver_session`, `sessions::rotations`).
 //! - Every value that must be unique is an `_id` (`reservations`), so every collection can be sharded by a hashed
 //!   `_id`.
 //!
 //! docs/protocols.md "Store rules" and "Store outages" state the guarantees.
 
-mod batcher;
+mod batching;
 mod bson_codec;
 mod call_runner;
-mod causal_session;
 mod clients;
 mod connection;
 mod database;
+mod driver_session;
 mod elections;
 mod error;
 mod expired_records;
@@ -30,9 +34,7 @@ mod lock_statuses;
 mod outbox;
 mod outboxes;
 mod reservations;
-mod session_pool;
 mod sessions;
-mod statements;
 mod tokens;
 mod upkeep;
 mod versioned_store;

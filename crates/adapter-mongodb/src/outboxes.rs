@@ -17,9 +17,9 @@ use ports::{Aggregate, Lease, OutboxBacklog, Outboxes, PendingOutbox, Settlement
 use serde::Deserialize;
 
 use crate::bson_codec::{self, Reader, date, integer};
-use crate::call_runner::CALL_TIMEOUT;
-use crate::causal_session::{BulkOutcome, CausalSession};
-use crate::database::{self, Database};
+use crate::connection::{self, CALL_TIMEOUT, Connection};
+use crate::database::Database;
+use crate::driver_session::{BulkOutcome, CausalSession};
 use crate::error::MongodbError;
 use crate::outbox::{PendingEvent, into_event};
 
@@ -65,7 +65,7 @@ fn user_member(aggregate: &Aggregate) -> Option<&'static str> {
 fn decode_pending(aggregate: &'static Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
     let user = user_member(aggregate).and_then(|member| stored.get_str(member).ok());
     let user = user.map(str::to_owned);
-    let stored: PendingDocument = database::decode_document(stored)?;
+    let stored: PendingDocument = bson_codec::decode_document(stored)?;
     let reader = Reader::new(aggregate.name, &stored.key);
     let user = reader.parse(user.unwrap_or_else(|| stored.key.clone()), UserId::parse)?;
     let events = stored.outbox.into_iter();
@@ -208,7 +208,7 @@ async fn find_claimable_keys(
         .projection(doc! { "_id": 1 })
         .limit(integer(limit as u64))
         .max_time(CALL_TIMEOUT);
-    let found = bson_codec::all(found.await).await?;
+    let found = connection::all(found.await).await?;
     Ok(found.iter().filter_map(key).collect())
 }
 
@@ -273,19 +273,19 @@ async fn settle(
     }
 }
 
-async fn backlog(database: &Database, aggregate: &'static Aggregate) -> Result<OutboxBacklog, MongodbError> {
+async fn backlog(connection: &Connection, aggregate: &'static Aggregate) -> Result<OutboxBacklog, MongodbError> {
     let pipeline = [
         doc! { "$match": { "outboxPending": true } },
         doc! { "$project": { "oldest": { "$arrayElemAt": ["$outbox.time", 0] } } },
         doc! { "$group": { "_id": null, "depth": { "$sum": 1_i64 }, "oldest": { "$min": "$oldest" } } },
     ];
-    let documents = database.collection::<Document>(aggregate.name);
+    let documents = connection.collection::<Document>(aggregate.name);
     let found = documents
         .aggregate(pipeline)
         .max_time(CALL_TIMEOUT)
         .with_type::<BacklogDocument>()
         .await;
-    let Some(found) = bson_codec::all(found).await?.pop() else {
+    let Some(found) = connection::all(found).await?.pop() else {
         return Ok(OutboxBacklog::default());
     };
     let reader = Reader::new("backlog", aggregate.name);
@@ -336,13 +336,13 @@ impl Outboxes for MongodbOutboxes {
         let aggregates = self.aggregates.clone();
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
-            .read(|database| async move {
+            .read(|connection| async move {
                 let mut total = OutboxBacklog {
                     unreadable,
                     ..OutboxBacklog::default()
                 };
                 for aggregate in aggregates {
-                    let one = backlog(&database, aggregate).await?;
+                    let one = backlog(&connection, aggregate).await?;
                     let oldest: [Option<Timestamp>; 2] = [total.oldest, one.oldest];
                     total = OutboxBacklog {
                         depth: total.depth + one.depth,

@@ -36,9 +36,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stored_forms::Corrupt;
 
-use crate::bson_codec;
-use crate::causal_session::CausalSession;
 use crate::database::Database;
+use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
 
 /// The maximum number of attempts to reserve a name, or to save or remove an owner, while other callers change the same
@@ -129,7 +128,7 @@ pub(crate) async fn page<O: UniqueNameOwner>(
     limit: usize,
 ) -> Result<Vec<O>, StoreError> {
     let after = after.unwrap_or_default().to_owned();
-    let found = bson_codec::page::<Document>(database, O::COLLECTION, after, limit).await?;
+    let found = database.page::<Document>(O::COLLECTION, after, limit).await?;
     let owners = found.into_iter().map(|stored| Ok(Stored::read(stored)?.owner));
     owners.collect()
 }

@@ -10,8 +10,8 @@ use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreError, Versioned, VersionedSto
 use stored_forms::StoredForm;
 
 use crate::bson_codec::{Bson, integer};
-use crate::causal_session::CausalSession;
 use crate::database::Database;
+use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
 use crate::outbox;
 
@@ -105,7 +105,7 @@ async fn save<F: StoredForm<Bson>>(
     };
     if is_saved {
         if has_events {
-            session.database.notify_event();
+            session.notify_event();
         }
         return Ok(SaveOutcome::Saved);
     }

@@ -3,7 +3,7 @@ use mongodb::bson::doc;
 use ports::Readiness;
 
 use super::Database;
-use crate::call_runner::CALL_TIMEOUT;
+use crate::connection::CALL_TIMEOUT;
 use crate::error::MongodbError;
 
 #[async_trait]
@@ -13,9 +13,9 @@ impl Readiness for Database {
     }
 
     async fn is_ready(&self) -> bool {
-        let ping = self.collections.clone();
+        let connection = self.connection.clone();
         let answer = self.calls.read(async move {
-            let reply = ping.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
+            let reply = connection.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
             reply.map(drop).map_err(|error| MongodbError::read(&error))
         });
         tokio::time::timeout(CALL_TIMEOUT, answer)

@@ -21,11 +21,11 @@ use mongodb::bson::{Document, doc};
 use ports::sessions::RotationOutcome;
 use tokio::time::{Instant, sleep};
 
-use super::refresh_families::{COLLECTION, RefreshFamilyDocument, active_filter};
-use crate::batcher::Batcher;
-use crate::bson_codec::{binary, date, integer};
-use crate::causal_session::{BulkOutcome, CausalSession, write_in_session};
-use crate::database::{self, Database, DocumentsById};
+use super::refresh_family_document::{COLLECTION, RefreshFamilyDocument, active_filter};
+use crate::batching::Batcher;
+use crate::bson_codec::{binary, date, decode_document, integer};
+use crate::connection::DocumentsById;
+use crate::driver_session::{BulkOutcome, CausalSession, Sessions};
 use crate::elections::PAUSES;
 use crate::error::{DriverError, MongodbError};
 
@@ -81,7 +81,7 @@ impl RotationRequest {
         let Some(found) = found.get(self.family()) else {
             return Ok(RotationOutcome::Unknown);
         };
-        let family = RefreshFamily::try_from(database::decode_document::<RefreshFamilyDocument>(found)?)?;
+        let family = RefreshFamily::try_from(decode_document::<RefreshFamilyDocument>(found)?)?;
         if [Some(family.nonce), family.previous_nonce].contains(&Some(self.nonce)) {
             return Ok(RotationOutcome::Rotated);
         }
@@ -95,15 +95,14 @@ impl RotationRequest {
 /// Rotates a batch and returns one outcome per request, in the order of the requests. A command of unknown outcome is
 /// sent again. If the first attempt rotated a family, the second does not match it, and the nonce shows the rotation.
 pub(super) async fn execute_batch(
-    database: Arc<Database>,
+    sessions: Arc<Sessions>,
     requests: Vec<RotationRequest>,
 ) -> Result<Vec<Outcome>, MongodbError> {
     let requests = requests.into_iter().map(Arc::new).collect();
     retry_unknown_outcome(requests, |requests, earlier_error| {
         let is_retry = earlier_error.is_some();
-        write_in_session(database.clone(), earlier_error, move |session| {
-            rotate(session, requests, is_retry)
-        })
+        let rotate = move |session| rotate(session, requests, is_retry);
+        sessions.clone().write(earlier_error, rotate)
     })
     .await
 }

@@ -109,8 +109,8 @@ impl ValidationTokens for MongodbValidationTokens {
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         let filter = unexpired_filter(hash, now);
-        let found = self.0.read(|database| async move {
-            let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
+        let found = self.0.read(|connection| async move {
+            let collection = connection.collection::<ValidationTokenDocument>(COLLECTION);
             collection
                 .find_one(filter)
                 .await
@@ -125,8 +125,8 @@ impl ValidationTokens for MongodbValidationTokens {
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
         let filter = unexpired_filter(hash, now);
-        let found = self.0.read(|database| async move {
-            let found = database.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
+        let found = self.0.read(|connection| async move {
+            let found = connection.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
             found.await
         });
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)

@@ -1,4 +1,4 @@
-//! The contracts of every store port, on a server that speaks MongoDB's protocol.
+//! The contracts of every store port, on a server that speaks MongoDB's protocol, with batching and without.
 //!
 //! `AUTHME_TEST_MONGODB_URI` is its URI; `cargo xtask servers up` starts one. Without the variable every trial is
 //! listed as ignored.
@@ -21,6 +21,9 @@ fn main() {
     let mut trials = suite("mongodb", || {
         Box::pin(async { Box::new(TestDatabase::new().await) as Box<dyn Fixture> })
     });
+    trials.extend(suite("mongodb_without_batching", || {
+        Box::pin(async { Box::new(TestDatabase::without_batching().await) as Box<dyn Fixture> })
+    }));
     trials.extend(test_database::trials());
     trials.extend(read_concerns::trials());
     trials.extend(batches::trials());

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use adapter_mongodb::MongodbSettings;
 use async_trait::async_trait;
 use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
@@ -38,14 +39,28 @@ pub(crate) fn server() -> Option<String> {
 /// A database that one trial has to itself; dropping the value drops the database.
 pub(crate) struct TestDatabase {
     pub(crate) database: String,
+    batching: bool,
     stores: Mutex<Stores>,
 }
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
+        Self::open(true).await
+    }
+
+    /// Opens a database whose stores send each read and each rotation alone.
+    pub(crate) async fn without_batching() -> Self {
+        Self::open(false).await
+    }
+
+    async fn open(batching: bool) -> Self {
         let database = format!("contract-{}", ObjectId::new());
-        let stores = Mutex::new(open(&database).await);
-        Self { database, stores }
+        let stores = Mutex::new(open(&database, batching).await);
+        Self {
+            database,
+            batching,
+            stores,
+        }
     }
 
     fn current_stores(&self) -> Stores {
@@ -61,8 +76,12 @@ impl TestDatabase {
     }
 }
 
-async fn open(database: &str) -> Stores {
-    let stores = adapter_mongodb::open(&settings(database)).await;
+async fn open(database: &str, batching: bool) -> Stores {
+    let settings = MongodbSettings {
+        batching,
+        ..settings(database)
+    };
+    let stores = adapter_mongodb::open(&settings).await;
     let stores = stores.expect("the server answers");
     let created = stores.upkeep.create_indexes(&all_aggregates()).await;
     created.expect("the server answers");
@@ -96,7 +115,7 @@ impl Fixture for TestDatabase {
     }
 
     async fn reopen(&self) -> Stores {
-        let reopened = open(&self.database).await;
+        let reopened = open(&self.database, self.batching).await;
         *self.stores.lock().expect("the lock is not poisoned") = reopened;
         self.stores()
     }

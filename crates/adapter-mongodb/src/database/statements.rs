@@ -1,13 +1,11 @@
 //! Conditional writes of one document, each in its own call.
 
-use std::sync::Arc;
-
 use mongodb::bson::{Document, doc};
 use mongodb::options::UpdateModifications;
 use ports::StoreError;
 use serde::Serialize;
 
-use crate::database::Database;
+use super::Database;
 use crate::error::MongodbError;
 
 /// The maximum number of attempts to put a document while other callers insert and delete it.
@@ -15,7 +13,7 @@ const MAX_PUT_ATTEMPTS: usize = 16;
 
 impl Database {
     /// Inserts a document. Returns `false` if its `_id` already exists.
-    pub(crate) async fn insert<T>(self: &Arc<Self>, collection: &'static str, document: &T) -> Result<bool, StoreError>
+    pub(crate) async fn insert<T>(&self, collection: &'static str, document: &T) -> Result<bool, StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
@@ -26,7 +24,7 @@ impl Database {
 
     /// Updates the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn update_one(
-        self: &Arc<Self>,
+        &self,
         collection: &'static str,
         filter: Document,
         update: impl Into<UpdateModifications>,
@@ -38,7 +36,7 @@ impl Database {
 
     /// Replaces the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn replace_one<T>(
-        self: &Arc<Self>,
+        &self,
         collection: &'static str,
         filter: Document,
         document: &T,
@@ -52,23 +50,14 @@ impl Database {
     }
 
     /// Deletes the document that matches the filter. Returns whether a document matched.
-    pub(crate) async fn delete_one(
-        self: &Arc<Self>,
-        collection: &'static str,
-        filter: Document,
-    ) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_one(&self, collection: &'static str, filter: Document) -> Result<bool, StoreError> {
         self.write(move |mut session| async move { session.delete_one(collection, filter).await })
             .await
     }
 
     /// Replaces the document with this `_id`, or inserts it. Starts again if another caller inserts or deletes it
     /// between the two steps.
-    pub(crate) async fn put<T>(
-        self: &Arc<Self>,
-        collection: &'static str,
-        id: &str,
-        document: &T,
-    ) -> Result<(), StoreError>
+    pub(crate) async fn put<T>(&self, collection: &'static str, id: &str, document: &T) -> Result<(), StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {

@@ -11,8 +11,12 @@ use mongodb::options::{
     Tls, WriteConcern,
 };
 
-use crate::call_runner::CALL_TIMEOUT;
 use crate::error::OpenError;
+
+/// The time limit of a caller for one driver call, unless the settings say otherwise. A request may make several calls;
+/// its own deadline cuts it off after 2.8 s, so that a client has its answer within 3 s. The `wtimeout` of a write is
+/// the same.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// The time limit of server selection and of a connection attempt. It is shorter than a call (2.5 s), so that a failed
 /// selection is reported as such: nothing was sent, so the outcome is known. The driver's default of 30 s is longer
@@ -40,11 +44,14 @@ pub struct MongodbSettings {
     pub allow_insecure: bool,
     /// The time limit of a caller for one call.
     pub call_timeout: Duration,
+    /// Sends reads by `_id`, and rotations, that wait at the same time in one command. Behind a `mongos` each is sent
+    /// alone, whatever this says.
+    pub batching: bool,
 }
 
 impl MongodbSettings {
-    /// Returns the settings of a service: `allow_insecure` is false, and a call may take 2.5 s, since a request is
-    /// answered within 3 s (C8 in docs/promises.md).
+    /// Returns the settings of a service: `allow_insecure` is false, `batching` is true, and a call may take 2.5 s,
+    /// since a request is answered within 3 s (C8 in docs/promises.md).
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),
@@ -52,6 +59,7 @@ impl MongodbSettings {
             connections,
             allow_insecure: false,
             call_timeout: CALL_TIMEOUT,
+            batching: true,
         }
     }
 }

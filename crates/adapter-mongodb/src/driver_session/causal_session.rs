@@ -1,29 +1,25 @@
-//! Causally consistent sessions: a read sees the writes that were acknowledged earlier in the same session.
-//!
-//! The driver sends the session's latest `operationTime` as `afterClusterTime` with each read, and the server answers
-//! once a majority has everything up to that time. docs/protocols.md "Linearizable reads" says why this guarantee holds
-//! only after a write that matched.
+//! The reads and writes of one call in a causally consistent session.
 
 use std::sync::Arc;
 
-use mongodb::bson::{Bson, Document, Timestamp, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::UpdateModifications;
 use mongodb::{ClientSession, Collection};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::bson_codec::milliseconds;
-use crate::call_runner::CALL_TIMEOUT;
-use crate::database::{Database, DocumentsById, READ_TIMEOUT};
+use crate::connection::{CALL_TIMEOUT, Connection, DocumentsById, READ_TIMEOUT};
 use crate::error::{DriverError, MongodbError};
 
 /// A causally consistent session, used by one call at a time.
 pub(crate) struct CausalSession {
-    pub(crate) database: Arc<Database>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) event_pushed: Arc<Notify>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
     /// The error of an earlier attempt at the same call that may have written.
-    earlier_error: Option<DriverError>,
+    pub(super) earlier_error: Option<DriverError>,
 }
 
 /// The outcome of an `update` command with several statements.
@@ -36,14 +32,20 @@ pub(crate) struct BulkOutcome {
 
 impl CausalSession {
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
-        self.database.collection(name)
+        self.connection.collection(name)
+    }
+
+    /// Wakes the relay of this process, after a write that pushed an event. If the relay is not waiting, its next wait
+    /// returns immediately.
+    pub(crate) fn notify_event(&self) {
+        self.event_pushed.notify_one();
     }
 
     pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, MongodbError>
     where
         T: DeserializeOwned + Send + Sync,
     {
-        let collection = self.database.collection::<T>(collection);
+        let collection = self.connection.collection::<T>(collection);
         let found = collection.find_one(filter).max_time(READ_TIMEOUT);
         found
             .session(&mut *self.inner)
@@ -73,7 +75,7 @@ impl CausalSession {
     where
         T: Serialize + Send + Sync,
     {
-        let collection = self.database.collection::<T>(collection);
+        let collection = self.connection.collection::<T>(collection);
         match collection.insert_one(document).session(&mut *self.inner).await {
             Ok(_) => Ok(true),
             Err(error) if crate::error::is_duplicate(&error) => Ok(false),
@@ -91,7 +93,7 @@ impl CausalSession {
     where
         T: Serialize + Send + Sync,
     {
-        let collection = self.database.collection::<T>(collection);
+        let collection = self.connection.collection::<T>(collection);
         let replaced = collection.replace_one(filter, document).session(&mut *self.inner);
         let replaced = replaced.await.map_err(|error| MongodbError::write(&error))?;
         self.resolve_outcome(replaced.matched_count > 0)
@@ -104,7 +106,7 @@ impl CausalSession {
         filter: Document,
         update: impl Into<UpdateModifications>,
     ) -> Result<bool, MongodbError> {
-        let collection = self.database.collection::<Document>(collection);
+        let collection = self.connection.collection::<Document>(collection);
         let updated = collection.update_one(filter, update).session(&mut *self.inner);
         let updated = updated.await.map_err(|error| MongodbError::write(&error))?;
         self.resolve_outcome(updated.matched_count > 0)
@@ -112,7 +114,7 @@ impl CausalSession {
 
     /// Deletes the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, MongodbError> {
-        let collection = self.database.collection::<Document>(collection);
+        let collection = self.connection.collection::<Document>(collection);
         let deleted = collection.delete_one(filter).session(&mut *self.inner);
         let deleted = deleted.await.map_err(|error| MongodbError::write(&error))?;
         self.resolve_outcome(deleted.deleted_count > 0)
@@ -133,8 +135,8 @@ impl CausalSession {
 
     /// Returns the documents with these ids, as of the writes in this session. Ids without a document are left out.
     pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<DocumentsById, MongodbError> {
-        let Self { database, inner, .. } = self;
-        database.find_each(collection, ids, inner).await
+        let Self { connection, inner, .. } = self;
+        connection.find_each(collection, ids, inner).await
     }
 
     /// Updates documents in one `update` command with a statement for each. `updates` are pairs of `_id` and statement.
@@ -160,7 +162,7 @@ impl CausalSession {
             "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(CALL_TIMEOUT) },
             "maxTimeMS": milliseconds(CALL_TIMEOUT),
         };
-        let reply = self.database.run_command(command).session(&mut *self.inner);
+        let reply = self.connection.run_command(command).session(&mut *self.inner);
         let reply = reply.await.map_err(|error| MongodbError::write(&error))?;
         let unreadable_error = || MongodbError::Write(DriverError::unreadable());
         let rejected = DriverError::write_errors(&reply).map_err(MongodbError::Write)?;
@@ -178,59 +180,4 @@ impl CausalSession {
             rejected: rejected.collect::<Option<_>>().ok_or_else(unreadable_error)?,
         })
     }
-}
-
-/// Runs a writing call in a session. If it succeeds, records its `operationTime` for later causal reads. The time of a
-/// failed call is not recorded: an election may roll its write back, and a read after that time would never be
-/// answered. `earlier_error` is the error of an earlier attempt at the same call that may have written.
-pub(crate) async fn write_in_session<T, F>(
-    database: Arc<Database>,
-    earlier_error: Option<DriverError>,
-    call: impl FnOnce(CausalSession) -> F,
-) -> Result<T, MongodbError>
-where
-    F: Future<Output = Result<T, MongodbError>>,
-{
-    let (answer, operation_time) = run_in_session(&database, earlier_error, call).await?;
-    if let Some(operation_time) = operation_time {
-        database.record_operation_time(operation_time);
-    }
-    Ok(answer)
-}
-
-/// Runs a read-only call in a session.
-pub(crate) async fn read_in_session<T, F>(
-    database: Arc<Database>,
-    call: impl FnOnce(CausalSession) -> F,
-) -> Result<T, MongodbError>
-where
-    F: Future<Output = Result<T, MongodbError>>,
-{
-    run_in_session(&database, None, call).await.map(|(answer, _)| answer)
-}
-
-/// Runs a call in a pooled session. Returns its answer and the session's latest `operationTime`. The session returns to
-/// the pool only if the call succeeds.
-async fn run_in_session<T, F>(
-    database: &Arc<Database>,
-    earlier_error: Option<DriverError>,
-    call: impl FnOnce(CausalSession) -> F,
-) -> Result<(T, Option<Timestamp>), MongodbError>
-where
-    F: Future<Output = Result<T, MongodbError>>,
-{
-    let (pooled, inner) = database
-        .causal
-        .acquire()
-        .await
-        .map_err(|error| MongodbError::read(&error))?;
-    let session = CausalSession {
-        database: database.clone(),
-        inner,
-        earlier_error,
-    };
-    let answer = call(session).await?;
-    let operation_time = pooled.lock().await.operation_time();
-    database.causal.release(pooled);
-    Ok((answer, operation_time))
 }

@@ -1,4 +1,4 @@
-//! Batches requests of one kind: requests that wait at the same time share one command.
+//! Batches requests of one kind.
 //!
 //! A driver call costs about the same for one document as for sixty (docs/adr/0011-batched-reads.md). The steps of one
 //! request:
@@ -25,12 +25,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use ports::StoreError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::call_runner::{CallAbandoned, CallRunner};
-use crate::error::{DriverError, MongodbError};
+use crate::call_runner::CallRunner;
+use crate::error::{CallAbandoned, DriverError, MongodbError};
 
 /// The maximum number of commands of one batcher in flight at the same time, not counting extra workers. With one, a
 /// request would wait for a whole round trip before its own. With more, batches would be smaller.
@@ -54,82 +55,86 @@ struct Queue<Q, A> {
     waiting: Vec<PendingRequest<Q, A>>,
 }
 
+/// Sends one command for a batch, and returns one answer per request, in the order of the requests.
+type Execute<Q, A> = dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<Vec<A>, MongodbError>> + Send + Sync;
+
 /// Batches requests of type `Q`. Each request gets a reply of type `A`.
 pub(crate) struct Batcher<Q, A> {
-    /// Makes the error for a caller that gets no reply.
+    /// False: each request is sent alone, as a call of its own.
+    is_on: bool,
+    calls: Arc<CallRunner>,
+    execute: Box<Execute<Q, A>>,
     abandoned_error: fn(DriverError) -> MongodbError,
     queue: Mutex<Queue<Q, A>>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Creates a batcher of reads: a caller without a reply gets [`MongodbError::Read`].
-    pub(crate) fn reads() -> Self {
-        Self::new(MongodbError::Read)
-    }
-
-    /// Creates a batcher of writes: a caller without a reply gets [`MongodbError::Write`], an unknown outcome.
-    pub(crate) fn writes() -> Self {
-        Self::new(MongodbError::Write)
-    }
-
-    fn new(abandoned_error: fn(DriverError) -> MongodbError) -> Self {
-        let queue = Queue {
-            in_flight: 0,
-            waiting: Vec::new(),
-        };
+    /// Creates a batcher. `abandoned_error` makes the error for a caller that gets no reply: [`MongodbError::Read`] for
+    /// reads, [`MongodbError::Write`] (an unknown outcome) for writes.
+    pub(super) fn new<F>(
+        is_on: bool,
+        calls: Arc<CallRunner>,
+        abandoned_error: fn(DriverError) -> MongodbError,
+        execute: impl Fn(Vec<Q>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Vec<A>, MongodbError>> + Send + 'static,
+    {
         Self {
+            is_on,
+            calls,
+            execute: Box::new(move |batch| Box::pin(execute(batch))),
             abandoned_error,
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue {
+                in_flight: 0,
+                waiting: Vec::new(),
+            }),
         }
     }
 
-    /// Submits a request and returns its reply, from a command that begins after this call. `execute` sends one command
-    /// for a batch and returns one reply per request, in the order of the requests.
-    pub(crate) async fn submit<E, F>(
-        self: &Arc<Self>,
-        request: Q,
-        calls: &CallRunner,
-        execute: E,
-    ) -> Result<A, StoreError>
-    where
-        E: Fn(Vec<Q>) -> F + Send + 'static,
-        F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
-    {
-        let _permit = calls.acquire_permit()?;
+    /// Submits a request and returns its reply, from a command that begins after this call.
+    pub(crate) async fn submit(self: &Arc<Self>, request: Q) -> Result<A, StoreError> {
+        if !self.is_on {
+            return Ok(self.execute_alone(request).await?);
+        }
+        let _permit = self.calls.acquire_permit()?;
         let (sender, mut reply) = oneshot::channel();
-        let mut time_left = calls.timeout();
+        let mut time_left = self.calls.timeout();
         let pending = PendingRequest { request, reply: sender };
         if self.queue().enqueue(pending) {
-            self.spawn_worker(calls, execute);
+            self.spawn_worker();
         } else if let Ok(reply) = timeout(EXTRA_WORKER_AFTER.min(time_left), &mut reply).await {
             return self.unwrap_reply(reply);
         } else {
             time_left = time_left.saturating_sub(EXTRA_WORKER_AFTER);
             self.queue().in_flight += 1;
-            self.spawn_worker(calls, execute);
+            self.spawn_worker();
         }
         match timeout(time_left, reply).await {
             Ok(reply) => self.unwrap_reply(reply),
-            Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::TooLong)).into()),
+            Err(_) => Err(self.abandon(CallAbandoned::TooLong).into()),
         }
+    }
+
+    async fn execute_alone(&self, request: Q) -> Result<A, MongodbError> {
+        let call = (self.execute)(vec![request]);
+        let answers = self.calls.run(call, self.abandoned_error).await?;
+        let answer = answers.into_iter().next();
+        answer.ok_or_else(|| self.abandon(CallAbandoned::Panicked))
     }
 
     /// Spawns a worker, which sends one command after another as long as requests wait. The caller must already have
     /// counted the worker in `in_flight`.
-    fn spawn_worker<E, F>(self: &Arc<Self>, calls: &CallRunner, execute: E)
-    where
-        E: Fn(Vec<Q>) -> F + Send + 'static,
-        F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
-    {
+    fn spawn_worker(self: &Arc<Self>) {
+        let batcher = self.clone();
         let mut worker = BatchWorker(Some(self.clone()));
-        let hard_deadline = calls.hard_deadline();
-        calls.track(Box::pin(async move {
+        self.calls.track(async move {
             while let Some(batch) = worker.next_batch() {
                 let (requests, replies): (Vec<_>, Vec<_>) = batch
                     .into_iter()
                     .map(|PendingRequest { request, reply }| (request, reply))
                     .unzip();
-                match timeout(hard_deadline, execute(requests)).await {
+                match timeout(batcher.calls.hard_deadline(), (batcher.execute)(requests)).await {
                     Ok(Ok(answers)) => {
                         for (reply, answer) in replies.into_iter().zip(answers) {
                             let _ = reply.send(Ok(answer));
@@ -144,13 +149,13 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
                     Err(_) => {}
                 }
             }
-        }));
+        });
     }
 
     fn unwrap_reply(&self, reply: Result<Result<A, MongodbError>, oneshot::error::RecvError>) -> Result<A, StoreError> {
         match reply {
             Ok(reply) => Ok(reply?),
-            Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::Panicked)).into()),
+            Err(_) => Err(self.abandon(CallAbandoned::Panicked).into()),
         }
     }
 }
@@ -158,6 +163,10 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 impl<Q, A> Batcher<Q, A> {
     fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abandon(&self, why: CallAbandoned) -> MongodbError {
+        (self.abandoned_error)(DriverError::abandoned(why))
     }
 }
 
@@ -210,42 +219,29 @@ impl<Q, A> Drop for BatchWorker<Q, A> {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::slice;
 
     use tokio::sync::{Semaphore, mpsc};
     use tokio::task::{JoinSet, yield_now};
     use tokio::time::Instant;
 
     use super::*;
-    use crate::call_runner::CALL_TIMEOUT;
+    use crate::connection::CALL_TIMEOUT;
 
-    /// A store that records the ids of each batch and sends a reply per permit.
+    /// A store that records the ids of each batch and sends a reply per permit. It finds every document but `missing`.
     struct Store {
         batcher: Arc<Batcher<String, Option<String>>>,
-        calls: Arc<CallRunner>,
         batches: mpsc::UnboundedReceiver<Vec<String>>,
-        batch_sender: mpsc::UnboundedSender<Vec<String>>,
         permits: Arc<Semaphore>,
     }
 
     impl Store {
-        fn new() -> Self {
-            let (batch_sender, batches) = mpsc::unbounded_channel();
-            Self {
-                batcher: Arc::new(Batcher::reads()),
-                calls: Arc::new(CallRunner::on_current_runtime(CALL_TIMEOUT)),
-                batches,
-                batch_sender,
-                permits: Arc::new(Semaphore::new(0)),
-            }
-        }
-
-        /// Finds every document but `missing`.
-        fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreError>> + use<> {
-            let (batcher, calls) = (self.batcher.clone(), self.calls.clone());
-            let (sender, permits) = (self.batch_sender.clone(), self.permits.clone());
-            let id = id.to_owned();
+        fn new(is_batching: bool) -> Self {
+            let (sender, batches) = mpsc::unbounded_channel();
+            let permits = Arc::new(Semaphore::new(0));
+            let given = permits.clone();
             let read = move |ids: Vec<String>| {
-                let (sender, permits) = (sender.clone(), permits.clone());
+                let (sender, permits) = (sender.clone(), given.clone());
                 async move {
                     sender.send(ids.clone()).unwrap();
                     permits.acquire().await.unwrap().forget();
@@ -256,7 +252,16 @@ mod tests {
                     Ok(ids.into_iter().map(|id| (id != "missing").then_some(id)).collect())
                 }
             };
-            async move { batcher.submit(id, &calls, read).await }
+            Self {
+                batcher: Arc::new(Batcher::new(is_batching, calls(), MongodbError::Read, read)),
+                batches,
+                permits,
+            }
+        }
+
+        fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreError>> + use<> {
+            let (batcher, id) = (self.batcher.clone(), id.to_owned());
+            async move { batcher.submit(id).await }
         }
 
         fn spawn(&self, tasks: &mut JoinSet<Option<String>>, id: &str) {
@@ -273,9 +278,13 @@ mod tests {
         }
     }
 
+    fn calls() -> Arc<CallRunner> {
+        Arc::new(CallRunner::on_current_runtime(CALL_TIMEOUT))
+    }
+
     #[tokio::test]
     async fn idle_store_gets_each_request_alone() {
-        let mut store = Store::new();
+        let mut store = Store::new(true);
         store.permits.add_permits(2);
         assert!(store.find("ada").await.unwrap().is_some());
         assert!(store.find("missing").await.unwrap().is_none());
@@ -285,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_to_a_busy_store_are_batched() {
-        let mut store = Store::new();
+        let mut store = Store::new(true);
         let mut tasks = JoinSet::new();
         store.fill_workers(&mut tasks).await;
         let later: Vec<_> = (0..=MAX_BATCH_SIZE).map(|n| format!("later-{n}")).collect();
@@ -308,7 +317,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silent_commands_start_an_extra_worker() {
-        let mut store = Store::new();
+        let mut store = Store::new(true);
         let started = Instant::now();
         let mut stuck = JoinSet::new();
         for n in 0..MAX_IN_FLIGHT {
@@ -324,13 +333,13 @@ mod tests {
         assert_eq!(started.elapsed(), CALL_TIMEOUT);
         assert!(matches!(another.await.unwrap(), Err(StoreError::Unavailable(_))));
         assert_eq!(started.elapsed(), CALL_TIMEOUT);
-        store.calls.finish().await;
+        store.batcher.calls.finish().await;
         assert_eq!(store.batcher.queue().in_flight, 0);
     }
 
     #[tokio::test]
     async fn abandoned_requests_are_not_sent() {
-        let mut store = Store::new();
+        let mut store = Store::new(true);
         let mut tasks = JoinSet::new();
         store.fill_workers(&mut tasks).await;
         let abandoned = tokio::spawn(store.find("abandoned"));
@@ -346,7 +355,7 @@ mod tests {
 
     #[tokio::test]
     async fn failed_command_fails_its_batch_and_no_later_one() {
-        let mut store = Store::new();
+        let mut store = Store::new(true);
         for faulty in ["fail", "panic"] {
             let mut tasks = JoinSet::new();
             store.fill_workers(&mut tasks).await;
@@ -367,21 +376,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn requests_without_batching_are_sent_alone_at_once() {
+        let mut store = Store::new(false);
+        let mut tasks = JoinSet::new();
+        let ids: Vec<_> = (0..=MAX_IN_FLIGHT).map(|n| n.to_string()).collect();
+        for id in &ids {
+            store.spawn(&mut tasks, id);
+            assert_eq!(store.batches.recv().await.unwrap(), slice::from_ref(id));
+        }
+        store.permits.add_permits(ids.len());
+        assert!(tasks.join_all().await.iter().all(Option::is_some));
+        store.permits.add_permits(2);
+        for faulty in ["fail", "panic"] {
+            let failed = store.find(faulty).await;
+            assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{faulty}");
+        }
+    }
+
+    #[tokio::test]
     async fn finished_runner_rejects_requests() {
-        let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
-        calls.finish().await;
-        let batcher = Arc::new(Batcher::<(), ()>::reads());
-        let rejected = batcher.submit((), &calls, |_| pending()).await;
-        assert!(matches!(rejected, Err(StoreError::Unavailable(_))));
+        for is_on in [true, false] {
+            let batcher = Arc::new(Batcher::<(), ()>::new(is_on, calls(), MongodbError::Read, |_| {
+                pending()
+            }));
+            batcher.calls.finish().await;
+            let rejected = batcher.submit(()).await;
+            assert!(matches!(rejected, Err(StoreError::Unavailable(_))));
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn write_without_reply_has_unknown_outcome() {
-        let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
-        let batcher = Arc::new(Batcher::<(), ()>::writes());
-        let written = batcher.submit((), &calls, |_| pending()).await;
-        assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
-        let written = batcher.submit((), &calls, |_| async { panic!("on purpose") }).await;
-        assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
+        for is_on in [true, false] {
+            let silent = Batcher::<(), ()>::new(is_on, calls(), MongodbError::Write, |_| pending());
+            let panic = |_| async { panic!("on purpose") };
+            let panicking = Batcher::<(), ()>::new(is_on, calls(), MongodbError::Write, panic);
+            for batcher in [silent, panicking] {
+                let written = Arc::new(batcher).submit(()).await;
+                assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
+            }
+        }
     }
 }
