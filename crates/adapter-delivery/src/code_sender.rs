@@ -19,6 +19,7 @@ use crate::settings::{DeliverySettings, MailRoute, TextMessageRoute};
 use crate::sms_gateway::SmsGateway;
 use crate::smtp::SmtpDelivery;
 use crate::texts::MessageTemplates;
+use crate::transport::{RenderedMessage, Transport};
 
 /// The pause after the first failed attempt. The second pause is twice as long. Jitter can double each of them, so that
 /// messages that failed at the same time are not repeated at the same time. Both pauses are short compared to the
@@ -28,21 +29,6 @@ const MAX_RETRIES: usize = 2;
 
 /// The maximum number of messages in flight on one route. It bounds the connections that a burst of codes opens to one server.
 const MAX_IN_FLIGHT: usize = 32;
-
-/// A message with its texts filled in.
-pub(crate) struct RenderedMessage {
-    pub(crate) message: CodeMessage,
-    /// Present in a mail only.
-    pub(crate) subject: Option<String>,
-    pub(crate) text: String,
-}
-
-/// Sends messages to one server, or into one file. The future may be dropped at any point.
-#[async_trait]
-pub(crate) trait Transport: Send + Sync {
-    /// Makes one attempt.
-    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError>;
-}
 
 /// A transport, and the permits that limit its messages in flight.
 struct Route {

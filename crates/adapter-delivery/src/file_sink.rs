@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use domain::contact::ContactValue;
 use serde::Serialize;
 
-use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
+use crate::transport::{RenderedMessage, Transport};
 
 /// Writes codes as lines of JSON into a file that only its owner can read. For local use.
 pub(crate) struct FileSink {

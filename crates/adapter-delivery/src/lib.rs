@@ -16,6 +16,7 @@ mod sms_gateway;
 mod smtp;
 mod templates;
 mod texts;
+mod transport;
 
 pub use code_sender::{CodeSender, open};
 pub use config::DeliveryConfig;

@@ -10,11 +10,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use sha2::Sha256;
 
-use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 use crate::settings::{Secret, SmsGatewaySettings};
 use crate::templates::{Template, TemplateError};
 use crate::texts;
+use crate::transport::{RenderedMessage, Transport};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TIMESTAMP: HeaderName = HeaderName::from_static("authme-timestamp");

@@ -12,9 +12,9 @@ use lettre::address::Address;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
-use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
+use crate::transport::{RenderedMessage, Transport};
 use connections::Connections;
 
 /// A header that asks automatic responders not to answer (RFC 3834 section 5).
