@@ -7,9 +7,12 @@ use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::FutureProducer;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::error::is_connection_error;
+
+pub(crate) type Producer = FutureProducer<ClientLog>;
 
 /// The minimum time between two warnings about the same problem: short enough to notice it, and long enough not to
 /// flood the log.

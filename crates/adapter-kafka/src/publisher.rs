@@ -7,18 +7,16 @@ use ports::{EventPublisher, PublishError};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{FutureRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use crate::client_log::ClientLog;
+use crate::client_log::{ClientLog, Producer};
 use crate::error::{CloseError, OpenError, ProduceError, TopicsError};
 use crate::event_message::EventMessage;
 use crate::settings::KafkaSettings;
 use crate::topics;
-
-pub(crate) type Producer = FutureProducer<ClientLog>;
 
 /// The maximum size of the producer's queue, in KiB (16 MiB), so that events cannot fill the memory while no broker is
 /// reachable. An event takes about 1 KiB, and a relay sends at most 256 events in parallel, so the queue is rarely

@@ -7,9 +7,8 @@ use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::task::spawn_blocking;
 
-use crate::client_log::ClientLog;
+use crate::client_log::{ClientLog, Producer};
 use crate::error::{OpenError, TopicsError};
-use crate::publisher::Producer;
 
 /// The time limit for the brokers when topics are checked or created. Both happen at start, while an operator waits.
 const TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
