@@ -10,8 +10,8 @@ use ports::{ConnectionError, MetricEvent, Telemetry};
 
 use crate::connection::Connection;
 use crate::connection_limits::ConnectionLimiter;
-use crate::events::Shutdown;
-use crate::{Api, ApiSettings};
+use crate::settings::ApiSettings;
+use crate::shutdown::Shutdown;
 
 /// The time for which a connection may stay idle after the shutdown has begun. A client that reuses a connection
 /// usually sends its next request within a second. It then gets a response with `connection: close`, so no request is
@@ -29,11 +29,11 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn new(api: &Api, settings: &ApiSettings) -> Self {
+    pub(crate) fn new(telemetry: Arc<dyn Telemetry>, shutdown: Shutdown, settings: &ApiSettings) -> Self {
         Self {
             limiter: ConnectionLimiter::new(&settings.connections, settings.trusted_proxies.clone()),
-            telemetry: api.telemetry.clone(),
-            shutdown: Shutdown(api.stopping.clone()),
+            telemetry,
+            shutdown,
             write_timeout: settings.connections.write_timeout,
             idle_grace: IDLE_GRACE.min(settings.drain / 2),
         }

@@ -10,7 +10,7 @@ use domain::caller::Caller;
 use domain::ids::UserId;
 use use_cases::Admission;
 
-use crate::Authenticator;
+use crate::authenticator::Authenticator;
 use crate::problem::Problem;
 
 /// The pending active check of a caller whose token was verified.

@@ -3,45 +3,22 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
-use domain::caller::{Call, VerifiedToken};
+use domain::caller::Call;
 use domain::ids::{ContactId, UserId};
 use domain::permission::{Permission, missing_permissions};
-use ports::{Clock, KeySetSource, TokenVerificationError, TokenVerifier};
-use use_cases::{Admission, AdmissionError, AdmitCaller};
+use ports::TokenVerificationError;
+use use_cases::{Admission, AdmissionError};
 
 use crate::admission::PendingAdmission;
+use crate::authenticator::Authenticator;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 use crate::request_limits::RequestLimiter;
 use crate::{instrumentation, request_record};
-
-/// The ports that authenticate and admit a caller.
-#[derive(Clone)]
-pub struct Authenticator {
-    pub verifier: Arc<dyn TokenVerifier>,
-    pub keys: Arc<dyn KeySetSource>,
-    pub clock: Arc<dyn Clock>,
-    pub admit_caller: AdmitCaller,
-}
-
-impl Authenticator {
-    /// Verifies a token. If its key is unknown or there is no usable key set, fetches the key set and verifies the
-    /// token a second and last time: the key may be new, or the key set reachable again.
-    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
-        match self.verifier.verify(token, self.clock.now()) {
-            Err(TokenVerificationError::UnknownKey | TokenVerificationError::KeysUnavailable) => {
-                self.keys.refresh().await;
-                self.verifier.verify(token, self.clock.now())
-            }
-            result => result,
-        }
-    }
-}
 
 /// An extractor: the call of a caller who has the permission `P`.
 pub(crate) struct Authorised<P> {

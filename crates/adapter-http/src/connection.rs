@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use crate::connection_limits::ConnectionPermit;
-use crate::events::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// An accepted connection, as actix-http reads and writes it.
 pub(crate) struct Connection {

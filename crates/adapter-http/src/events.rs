@@ -15,15 +15,16 @@ use domain::time::Timestamp;
 use futures_util::stream;
 use ports::{Clock, Cursor};
 use serde::Deserialize;
-use tokio::sync::watch;
 use use_cases::{Admission, AdmitCaller, FollowEvents};
 use utoipa::openapi::path::ParameterIn;
 
-use crate::authorised::{Authenticator, Authorised};
+use crate::authenticator::Authenticator;
+use crate::authorised::Authorised;
 use crate::body;
 use crate::cloud_event::CloudEventMessage;
 use crate::endpoints::{Endpoints, OperationDoc};
 use crate::problem::Problem;
+use crate::shutdown::Shutdown;
 
 /// The maximum number of events in one response. A page of short events is well below a megabyte.
 const PAGE_SIZE: usize = 1000;
@@ -47,24 +48,6 @@ const MAY_FOLLOW: Admission = Admission {
     requirement: MayFollow::REQUIREMENT,
     check: MayFollow::TOKEN_CHECK,
 };
-
-/// The signal that the shutdown of the process has begun. It becomes true once and stays true. Waiting requests end
-/// then.
-#[derive(Clone)]
-pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
-
-impl Shutdown {
-    /// Returns whether the shutdown has begun.
-    pub(crate) fn has_begun(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Completes when the shutdown begins.
-    pub(crate) async fn wait(&mut self) {
-        // An error means that the sender was dropped, so the part of the process that owned it has stopped too.
-        let _ = self.0.wait_for(|has_begun| *has_begun).await;
-    }
-}
 
 pub(crate) fn routes(api: Endpoints) -> Endpoints {
     api.at("/events", |at| at.without_deadline().get(handle, describe))

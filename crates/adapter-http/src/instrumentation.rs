@@ -16,11 +16,11 @@ use domain::ids::{ClientId, UserId};
 use ports::{MetricEvent, Randomness, RequestMethod, RouteTemplate, Telemetry};
 
 use crate::audit::AuditRecorder;
-use crate::events::Shutdown;
 use crate::path::reject_needless_escapes;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 use crate::request_record::{AuditedOperations, RequestRecord};
+use crate::shutdown::Shutdown;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -3,6 +3,7 @@
 mod acceptor;
 mod admission;
 mod audit;
+mod authenticator;
 mod authorised;
 mod body;
 mod cloud_event;
@@ -26,9 +27,11 @@ mod problem;
 mod request_limits;
 mod request_record;
 mod server;
+mod settings;
+mod shutdown;
 mod tokens;
 
-pub use authorised::Authenticator;
+pub use authenticator::Authenticator;
 pub use cloud_event::CloudEventMessage;
 pub use connection_limits::ConnectionSettings;
 pub use description::Description;
@@ -36,4 +39,5 @@ pub use login_guard::LoginGuardSettings;
 pub use management::Management;
 pub use peer::TrustedProxies;
 pub use request_limits::RequestLimitSettings;
-pub use server::{Api, ApiSettings, description, serve};
+pub use server::{Api, description, serve};
+pub use settings::ApiSettings;

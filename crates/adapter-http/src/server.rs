@@ -18,16 +18,17 @@ use use_cases::tokens::TokensUseCases;
 
 use crate::acceptor::Acceptor;
 use crate::audit::AuditRecorder;
-use crate::connection_limits::ConnectionSettings;
+use crate::authenticator::Authenticator;
 use crate::description::Description;
 use crate::docs::{self, Document};
 use crate::endpoints::{Endpoints, page};
-use crate::events::{self, Shutdown};
 use crate::instrumentation::{Instrumentation, instrument};
 use crate::login_guard::LoginGuard;
 use crate::problem::{Code, Problem};
-use crate::request_limits::{RequestLimitSettings, RequestLimiter};
-use crate::{Authenticator, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
+use crate::request_limits::RequestLimiter;
+use crate::settings::ApiSettings;
+use crate::shutdown::Shutdown;
+use crate::{credential_lock, events, factors, tokens};
 
 /// The time for which a connection without a request is kept. Common proxies close their connections after a minute. If
 /// the server closed first, a request that the proxy sends at that moment would be lost.
@@ -39,28 +40,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for closing a connection. Then the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The settings of the API port.
-#[derive(Debug, Clone)]
-pub struct ApiSettings {
-    pub workers: usize,
-    pub trusted_proxies: TrustedProxies,
-    /// The time for which other verifiers may cache the key set: its `max-age`.
-    pub key_set_cache_time: Duration,
-    /// The time for which the process keeps accepting connections after the shutdown has begun, so that load balancers
-    /// can notice it.
-    pub drain: Duration,
-    /// The time limit of the shutdown for requests in flight.
-    pub shutdown_timeout: Duration,
-    pub connections: ConnectionSettings,
-    pub request_limits: RequestLimitSettings,
-    /// True if the API reference is served at `/docs`. `/openapi.json` is always served.
-    pub serves_docs: bool,
-    /// True if the token of a renewal may be in the query, which access logs of proxies record.
-    pub accepts_query_tokens: bool,
-    /// The limits on failed client logins. They have no effect without the tokens context, which has the login.
-    pub login_guard: LoginGuardSettings,
-}
 
 /// The use cases of the contexts that are served, and the ports that all contexts need.
 #[derive(Clone)]
@@ -191,7 +170,7 @@ pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io:
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs());
     let shared = Shared::new(&api, &settings);
-    let acceptor = Acceptor::new(&api, &settings);
+    let acceptor = Acceptor::new(api.telemetry.clone(), Shutdown(api.stopping.clone()), &settings);
     let stop = server.graceful_shutdown_signal();
     let server = server.listen("api", listener, move || {
         let (api, settings, shared) = (api.clone(), settings.clone(), shared.clone());

@@ -9,7 +9,7 @@ use use_cases::factors::{FactorsUseCases, ItemOutcome};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::contact_request::ContactRequest;
+use super::contact_request::{ContactRequest, ITEMS};
 use super::problems::{code_and_field, problem};
 use crate::authorised::{Authorised, user_in_path};
 use crate::body::{Body, Object};
@@ -18,8 +18,6 @@ use crate::problem::{ErrorResponse, Problem};
 
 /// The maximum number of contacts in one request: as many as a user may have.
 const MAX_ITEMS: usize = 10;
-
-pub(super) const ITEMS: &str = "authenticationFactors";
 
 const DESCRIPTION: &str = "Adds the contacts one by one, in order. A contact that breaks a rule does not keep the \
                            others from being stored. A contact that is already stored with the same id and value \

@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 use crate::body::Object;
 use crate::problem::Problem;
 
+/// The member of a request that has the contacts.
+pub(super) const ITEMS: &str = "authenticationFactors";
+
 /// A contact to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,7 @@ pub(super) const fn code_and_field(violation: ContactRuleViolation) -> (Code, &'
         ContactRuleViolation::NotAMobile => (Code::NotAMobile, "mobile"),
         ContactRuleViolation::UnknownTag => (Code::UnknownTag, "tags"),
         ContactRuleViolation::AlreadyRegistered => (Code::AlreadyRegistered, "id"),
-        ContactRuleViolation::TooMany => (Code::TooManyContacts, super::add_contacts::ITEMS),
+        ContactRuleViolation::TooMany => (Code::TooManyContacts, super::contact_request::ITEMS),
     }
 }
 
