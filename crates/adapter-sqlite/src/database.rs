@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
@@ -6,10 +7,17 @@ use ports::{Readiness, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
-use crate::SqliteSettings;
 use crate::error::{OpenError, SqliteError};
 use crate::readers::Readers;
 use crate::writer::Writer;
+
+/// Settings of the embedded store.
+#[derive(Debug, Clone)]
+pub struct SqliteSettings {
+    pub file: PathBuf,
+    /// The number of threads that read at the same time. One connection is kept open for each.
+    pub workers: usize,
+}
 
 type Scan = Box<dyn FnOnce(&Connection) + Send>;
 

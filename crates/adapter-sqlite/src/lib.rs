@@ -22,25 +22,17 @@ mod upkeep;
 mod versioned_store;
 mod writer;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ports::{EventLog, EventPublisher, Stores};
 
 use database::Database;
+pub use database::SqliteSettings;
 pub use error::OpenError;
 use json::Json;
 use stored_forms::credential_lock::CredentialLockForm;
 use stored_forms::factors::FactorSetForm;
 use versioned_store::SqliteVersioned;
-
-/// Settings of the embedded store.
-#[derive(Debug, Clone)]
-pub struct SqliteSettings {
-    pub file: PathBuf,
-    /// The number of threads that read at the same time. One connection is kept open for each.
-    pub workers: usize,
-}
 
 /// One open file: the stores, and the event log that stands in for a broker.
 #[derive(Clone)]
