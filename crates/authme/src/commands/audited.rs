@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use service_runtime::{AuditLog, SystemClock};
 
 use super::client_line::ClientLine;
-use super::group::GroupLine;
+use super::group_line::GroupLine;
 use super::identity_line::IdentityLine;
 use super::operator;
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::client_line::ClientLine;
-use super::client_options::{ClientOptions, parse_lifetime};
+use super::client_options::{ClientOptions, parse_client_id, parse_lifetime};
 use super::registry::Registry;
 use super::{CommandTarget, PAGE_SIZE, print};
 use crate::CommandError;
@@ -112,10 +112,6 @@ pub(crate) enum ClientCommand {
 struct SecretLine<'a> {
     client_id: &'a str,
     client_secret: &'a str,
-}
-
-pub(super) fn parse_client_id(text: String) -> Result<ClientId, CommandError> {
-    ClientId::parse(text).map_err(|malformed| CommandError::msg(malformed.to_string()))
 }
 
 fn read_secret(file: &Path) -> Result<String, CommandError> {

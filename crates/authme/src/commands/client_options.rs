@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::client::{Client, ExpiresIn, Visibility};
+use domain::ids::ClientId;
 use jiff::SignedDuration;
 
-use super::client::parse_client_id;
 use super::without_empty;
 use crate::CommandError;
 use crate::serve::operator_settings;
@@ -78,6 +78,10 @@ fn parse_expires_in(text: &str) -> Result<ExpiresInForm, String> {
 fn parse_visibility(text: &str) -> Result<Visibility, String> {
     let names = Visibility::ALL.map(Visibility::as_str).join(", ");
     Visibility::parse(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+pub(super) fn parse_client_id(text: String) -> Result<ClientId, CommandError> {
+    ClientId::parse(text).map_err(|malformed| CommandError::msg(malformed.to_string()))
 }
 
 pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {

@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use domain::group::{ANY_GROUP, Group, MAX_GROUP_NAME_BYTES};
 use domain::registration::Additions;
-use serde::Serialize;
 
+use super::group_line::GroupLine;
 use super::registry::Registry;
 use super::{CommandTarget, PAGE_SIZE, print, without_empty};
 use crate::CommandError;
@@ -26,21 +26,6 @@ pub(crate) enum GroupCommand {
         /// Name of the group
         name: String,
     },
-}
-
-#[derive(Serialize)]
-pub(super) struct GroupLine {
-    name: String,
-    roles: Vec<String>,
-}
-
-impl From<Group> for GroupLine {
-    fn from(group: Group) -> Self {
-        Self {
-            name: group.name,
-            roles: group.roles,
-        }
-    }
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: GroupCommand) -> Result<ExitCode, CommandError> {

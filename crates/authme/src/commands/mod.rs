@@ -7,6 +7,7 @@ mod client_line;
 mod client_options;
 pub(crate) mod events;
 pub(crate) mod group;
+mod group_line;
 pub(crate) mod identity;
 mod identity_line;
 mod import;
