@@ -7,7 +7,7 @@ use domain::event::{Event, EventType};
 use tokio::time::{Instant, timeout_at};
 
 use crate::eventually;
-use crate::installation::random_suffix;
+use crate::random::random_suffix;
 
 const PARTITIONS: i32 = 6;
 const REPLICATION: i32 = 1;

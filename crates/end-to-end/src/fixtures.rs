@@ -1,34 +1,6 @@
-use std::fmt;
-
 use serde_json::Value;
 
-use crate::Installation;
-
-/// The id and the secret of a registered client.
-#[derive(Clone)]
-pub struct ClientLogin {
-    pub id: String,
-    pub secret: String,
-}
-
-impl fmt::Debug for ClientLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientLogin")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The clients that every trial uses.
-#[derive(Debug, Clone)]
-pub struct Fixtures {
-    /// Reports SAML logins.
-    pub gateway: ClientLogin,
-    /// Acts for users and sees all of their contacts.
-    pub portal: ClientLogin,
-    /// Locks and unlocks credentials.
-    pub desk: ClientLogin,
-}
+use crate::{ClientLogin, Fixtures, Installation};
 
 const APPLICATION: [&str; 4] = ["--role", "CLI-AUTH-IDENTIFIED", "--role", "CLI-1STPARTY"];
 const MACHINE: [&str; 4] = ["--role", "CLI-AUTH-BASIC", "--role", "CLI-1STPARTY"];

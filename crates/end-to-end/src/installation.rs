@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::Hasher as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +16,7 @@ use crate::addresses::Addresses;
 use crate::binaries::{HOW_TO_BUILD, binary};
 use crate::database::drop_database;
 use crate::event_reader::create_topics_if_missing;
+use crate::random::random_suffix;
 use crate::{Caller, Options, Process, Servers, Service};
 
 pub(crate) const ISSUER: &str = "https://authme.test";
@@ -277,9 +278,4 @@ async fn run(mut command: Command) -> CommandOutput {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
-}
-
-/// Returns sixteen random hexadecimal digits.
-pub(crate) fn random_suffix() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

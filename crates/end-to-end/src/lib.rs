@@ -14,6 +14,7 @@
 mod addresses;
 mod binaries;
 mod caller;
+mod clients;
 mod database;
 mod event_reader;
 mod eventually;
@@ -23,14 +24,15 @@ mod options;
 mod process;
 mod proxied_store;
 mod proxy;
+mod random;
 mod request;
 mod service;
 mod trial;
 
 pub use caller::Caller;
+pub use clients::{ClientLogin, Fixtures};
 pub use event_reader::{EventReader, open_event_reader};
 pub use eventually::eventually;
-pub use fixtures::{ClientLogin, Fixtures};
 pub use installation::{CommandOutput, Deployment, Installation};
 pub use options::Options;
 pub use process::Process;
