@@ -3,6 +3,7 @@
 mod get_lock;
 mod lock_credential;
 mod unlock_credential;
+mod use_cases;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
+pub use use_cases::CredentialLockUseCases;
 
 /// The reason why a credential was neither locked nor unlocked.
 #[derive(Debug, thiserror::Error)]
@@ -53,32 +55,6 @@ impl CredentialLockPorts {
             clock: runtime.clock.clone(),
             randomness: runtime.randomness.clone(),
             telemetry: runtime.telemetry.clone(),
-        }
-    }
-}
-
-/// The use cases of the context.
-pub struct CredentialLockUseCases {
-    pub lock_credential: LockCredential,
-    pub unlock_credential: UnlockCredential,
-    pub get_lock: GetLock,
-}
-
-impl CredentialLockUseCases {
-    pub fn new(ports: &CredentialLockPorts) -> Self {
-        let commands = || LockCommandFactory {
-            identities: ports.identities.clone(),
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
-        };
-        Self {
-            lock_credential: LockCredential::new(commands(), ports.credential_locks.clone(), ports.telemetry.clone()),
-            unlock_credential: UnlockCredential::new(
-                commands(),
-                ports.credential_locks.clone(),
-                ports.telemetry.clone(),
-            ),
-            get_lock: GetLock::new(ports.identities.clone(), ports.credential_locks.clone()),
         }
     }
 }

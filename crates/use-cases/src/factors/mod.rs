@@ -7,6 +7,7 @@ mod list_own_contacts;
 mod owned_factor_sets;
 mod remove_contact;
 mod send_code;
+mod use_cases;
 mod validate_code;
 
 use std::sync::Arc;
@@ -21,9 +22,8 @@ pub use factor_set_editor::ContactError;
 pub use list_own_contacts::{ListOwnContacts, ListOwnContactsError};
 pub use remove_contact::RemoveContact;
 pub use send_code::{SendCode, SendCodeError, SentCode};
+pub use use_cases::FactorsUseCases;
 pub use validate_code::{CodeSubmission, ValidateCode, ValidateCodeError};
-
-use factor_set_editor::FactorSetEditor;
 
 /// The ports of the context.
 #[derive(Clone)]
@@ -63,33 +63,4 @@ impl FactorsPorts {
 pub struct FactorsSettings {
     pub codes: CodeLimits,
     pub sends: SendQuotaSettings,
-}
-
-/// The use cases of the context.
-pub struct FactorsUseCases {
-    pub add_contacts: AddContacts,
-    pub list_own_contacts: ListOwnContacts,
-    pub change_contact: ChangeContact,
-    pub remove_contact: RemoveContact,
-    pub send_code: SendCode,
-    pub validate_code: ValidateCode,
-}
-
-impl FactorsUseCases {
-    pub fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
-        Self {
-            add_contacts: AddContacts {
-                editor: FactorSetEditor::new(ports),
-            },
-            list_own_contacts: ListOwnContacts::new(ports),
-            change_contact: ChangeContact {
-                editor: FactorSetEditor::new(ports),
-            },
-            remove_contact: RemoveContact {
-                editor: FactorSetEditor::new(ports),
-            },
-            send_code: SendCode::new(ports, settings),
-            validate_code: ValidateCode::new(ports, settings),
-        }
-    }
 }

@@ -4,6 +4,7 @@
 mod access_token_factory;
 mod active_check;
 mod error;
+mod issuance;
 mod lifecycle;
 mod mint_gate;
 mod rejection;
@@ -19,6 +20,7 @@ pub use access_token_factory::IssuedTokens;
 pub(crate) use access_token_factory::{AccessTokenDraft, AccessTokenFactory, calling_user, issue};
 pub use active_check::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason};
 pub use error::TokenError;
+pub use issuance::Issuance;
 pub(crate) use lifecycle::Sessions;
 pub use mint_gate::Minted;
 pub(crate) use mint_gate::{MintGate, Subject, UserSubject, WriteEffect};
@@ -86,34 +88,6 @@ impl SessionPorts {
             clock: runtime.clock.clone(),
             randomness: runtime.randomness.clone(),
             audit: runtime.audit.clone(),
-        }
-    }
-}
-
-/// The issuance of tokens. A process has one, which the contexts that mint share.
-#[derive(Clone)]
-pub struct Issuance {
-    pub(crate) sessions: Arc<Sessions>,
-    pub(crate) gate: Arc<MintGate>,
-    pub(crate) access_tokens: Arc<AccessTokenFactory>,
-    pub(crate) active_check: ActiveCheck,
-}
-
-impl Issuance {
-    pub fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
-        let active_check = ActiveCheck {
-            clients: ports.clients.clone(),
-            identities: ports.identities.clone(),
-            lock_statuses: ports.lock_statuses.clone(),
-            refresh_families: ports.refresh_families.clone(),
-            clock: ports.clock.clone(),
-        };
-        let sessions = Arc::new(Sessions::new(ports, settings));
-        Self {
-            gate: Arc::new(MintGate::new(ports, active_check.clone(), sessions.clone())),
-            access_tokens: Arc::new(AccessTokenFactory::new(ports, settings)),
-            sessions,
-            active_check,
         }
     }
 }

@@ -8,6 +8,7 @@ mod list_public_keys;
 mod log_in_client;
 mod renew_token;
 mod revoke_token;
+mod use_cases;
 mod validation_token_issuer;
 
 use std::sync::Arc;
@@ -16,8 +17,7 @@ use std::time::Duration;
 use ports::tokens::{ClientSecrets, KeySet, ValidationTokenHasher, ValidationTokens};
 use ports::{Runtime, Stores, Telemetry};
 
-use crate::sessions::{Issuance, SessionPorts};
-use validation_token_issuer::ValidationTokenIssuer;
+use crate::sessions::SessionPorts;
 
 pub use change_app::{ChangeApp, ChangeAppRequest};
 pub use handle_auth::{HandleAuth, HandleAuthRequest};
@@ -27,6 +27,7 @@ pub use list_public_keys::ListPublicKeys;
 pub use log_in_client::LogInClient;
 pub use renew_token::{ExpectedSubject, RenewToken, RenewTokenRequest, RenewalGrant};
 pub use revoke_token::{RevokeToken, RevokeTokenError};
+pub use use_cases::TokensUseCases;
 pub use validation_token_issuer::IssuedValidationToken;
 
 /// The lifetimes and default roles that the operator sets.
@@ -75,32 +76,6 @@ impl TokensPorts {
             client_secrets: crypto.client_secrets,
             hasher: crypto.hasher,
             telemetry: runtime.telemetry.clone(),
-        }
-    }
-}
-
-/// The use cases of the context.
-pub struct TokensUseCases {
-    pub log_in_client: LogInClient,
-    pub handle_auth: HandleAuth,
-    pub renew_token: RenewToken,
-    pub change_app: ChangeApp,
-    pub revoke_token: RevokeToken,
-    pub introspect_token: IntrospectToken,
-    pub list_public_keys: ListPublicKeys,
-}
-
-impl TokensUseCases {
-    pub fn new(ports: &TokensPorts, issuance: &Issuance, settings: &TokensSettings) -> Self {
-        let validation_tokens = Arc::new(ValidationTokenIssuer::new(ports, issuance, settings));
-        Self {
-            log_in_client: LogInClient::new(ports, issuance),
-            handle_auth: HandleAuth::new(ports, settings, validation_tokens.clone()),
-            change_app: ChangeApp::new(issuance, validation_tokens),
-            revoke_token: RevokeToken::new(issuance),
-            introspect_token: IntrospectToken::new(ports, issuance),
-            renew_token: RenewToken::new(ports, issuance),
-            list_public_keys: ListPublicKeys::new(ports.key_set.clone()),
         }
     }
 }
