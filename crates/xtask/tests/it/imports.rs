@@ -1,12 +1,20 @@
 //! The imports that each crate may have. Imports point inwards.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::assert_no_violations;
 use crate::checkout::{Member, crate_folders, display_path, members, modules_in, read, root, rust_files_under, stem};
 use crate::source::{passes_through, production_lines, test_only_files};
 
 pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
+
+/// The root modules that list one item of each context and have no rule of their own.
+const LISTS_OF_CONTEXTS: [&str; 4] = [
+    "crates/domain/src/lib.rs",
+    "crates/ports/src/lib.rs",
+    "crates/ports/src/stores.rs",
+    "crates/use-cases/src/lib.rs",
+];
 
 /// The libraries from crates.io that the inner layers and adapter-http may use.
 const ALLOWED_LIBRARIES: [(&str, &[&str]); 4] = [
@@ -180,16 +188,9 @@ fn contexts_do_not_import_each_other() {
             continue;
         }
         for context in CONTEXTS {
-            let src = folder.join("src");
-            let mut files = rust_files_under(&src.join(context));
-            files.extend(Some(src.join(format!("{context}.rs"))).filter(|file| file.exists()));
-            let tests = test_only_files(&files);
-            for file in files
-                .iter()
-                .filter(|file| !tests.iter().any(|test| file.starts_with(test)))
-            {
-                violations.extend(foreign_context_lines(file, context));
-            }
+            let files = files_of_context(&folder.join("src"), context);
+            let others: Vec<_> = CONTEXTS.into_iter().filter(|other| *other != context).collect();
+            violations.extend(lines_that_name(&others, &files));
         }
     }
     assert_no_violations(
@@ -199,14 +200,46 @@ fn contexts_do_not_import_each_other() {
     );
 }
 
-/// Returns the production lines of a context's file that name another context.
-fn foreign_context_lines(file: &Path, context: &str) -> Vec<String> {
-    let source = read(file);
+#[test]
+fn root_modules_import_no_context() {
+    let mut violations = Vec::new();
+    for layer in ["domain", "ports", "use-cases"] {
+        let src = root().join("crates").join(layer).join("src");
+        let contexts: Vec<_> = CONTEXTS
+            .iter()
+            .flat_map(|context| files_of_context(&src, context))
+            .collect();
+        let lists = LISTS_OF_CONTEXTS.map(|list| root().join(list));
+        let mut files = rust_files_under(&src);
+        files.retain(|file| !contexts.contains(file) && !lists.contains(file));
+        violations.extend(lines_that_name(&CONTEXTS, &files));
+    }
+    assert_no_violations(
+        "Every context may use a root module, so a root module imports no context. Move what it needs to the root, or the \
+         module to the context:",
+        &violations,
+    );
+}
+
+fn files_of_context(src: &Path, context: &str) -> Vec<PathBuf> {
+    let mut files = rust_files_under(&src.join(context));
+    files.extend(Some(src.join(format!("{context}.rs"))).filter(|file| file.exists()));
+    files
+}
+
+/// Returns the production lines of the files that name one of the contexts.
+fn lines_that_name(contexts: &[&str], files: &[PathBuf]) -> Vec<String> {
+    let tests = test_only_files(files);
     let mut lines = Vec::new();
-    for (at, line) in production_lines(&source).enumerate() {
-        let others = CONTEXTS.iter().filter(|other| **other != context);
-        if !line.trim_start().starts_with("//") && others.into_iter().any(|other| passes_through(line, other)) {
-            lines.push(format!("{}:{}: {}", display_path(file), at + 1, line.trim()));
+    for file in files
+        .iter()
+        .filter(|file| !tests.iter().any(|test| file.starts_with(test)))
+    {
+        let source = read(file);
+        for (at, line) in production_lines(&source).enumerate() {
+            if !line.trim_start().starts_with("//") && contexts.iter().any(|context| passes_through(line, context)) {
+                lines.push(format!("{}:{}: {}", display_path(file), at + 1, line.trim()));
+            }
         }
     }
     lines

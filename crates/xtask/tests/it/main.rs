@@ -6,6 +6,7 @@
 )]
 
 mod checkout;
+mod cycles;
 mod dependencies;
 mod deployment;
 mod imports;
