@@ -1,4 +1,5 @@
-//! The contracts of every store port, on a server that speaks MongoDB's protocol, with batching and without.
+//! The contracts of every store port, on a server that speaks MongoDB's protocol. Those of the ports whose requests are
+//! batched run without batching as well.
 //!
 //! `AUTHME_TEST_MONGODB_URI` is its URI; `cargo xtask servers up` starts one. Without the variable every trial is
 //! listed as ignored.
@@ -12,18 +13,21 @@ mod test_database;
 use std::time::Duration;
 
 use adapter_mongodb::MongodbSettings;
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 use port_contracts::{Fixture, suite};
 
 use test_database::{TestDatabase, server};
+
+const WITHOUT_BATCHING: &str = "mongodb_without_batching";
 
 fn main() {
     let mut trials = suite("mongodb", || {
         Box::pin(async { Box::new(TestDatabase::new().await) as Box<dyn Fixture> })
     });
-    trials.extend(suite("mongodb_without_batching", || {
+    let without_batching = suite(WITHOUT_BATCHING, || {
         Box::pin(async { Box::new(TestDatabase::without_batching().await) as Box<dyn Fixture> })
-    }));
+    });
+    trials.extend(without_batching.into_iter().filter(uses_batching));
     trials.extend(test_database::trials());
     trials.extend(read_concerns::trials());
     trials.extend(batches::trials());
@@ -31,6 +35,13 @@ fn main() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Returns whether a trial is about a port whose reads or rotations are batched.
+fn uses_batching(trial: &Trial) -> bool {
+    let name = trial.name().strip_prefix(WITHOUT_BATCHING).unwrap_or_default();
+    let ports = ["clients", "factors", "identities", "lock_statuses", "sessions"];
+    ports.iter().any(|port| name.starts_with(&format!("::{port}::")))
 }
 
 /// Returns the settings of a database on the server.
