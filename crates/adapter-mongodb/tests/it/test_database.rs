@@ -213,7 +213,7 @@ async fn left_over_login(database: TestDatabase) {
 }
 
 async fn indexes_again(database: TestDatabase) {
-    open(&database.database).await;
+    open(&database.database, true).await;
     for Collection {
         aggregate, purge_at, ..
     } in COLLECTIONS
