@@ -14,6 +14,7 @@ mod refresh_token_codec;
 mod remote_key_set;
 mod rs512_key;
 mod secret_file;
+mod settings;
 mod signer;
 mod verification_keys;
 mod verifier;
@@ -26,11 +27,12 @@ pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;
 pub use refresh_token_codec::HmacRefreshTokenCodec;
 #[cfg(feature = "key-set-url")]
-pub use remote_key_set::{KeySetUrlError, RemoteKeySet, RemoteKeySetSettings};
+pub use remote_key_set::{KeySetUrlError, RemoteKeySet};
 pub use rs512_key::Rs512Key;
 pub use secret_file::{
     SecretFileError, read_or_create_secret, read_private, read_secret, read_secret_text, require_private, write_private,
 };
+pub use settings::{KeyDirectorySettings, KeySetCacheSettings, RemoteKeySetSettings};
 pub use signer::Rs512Signer;
 pub use verification_keys::{VerificationKey, VerificationKeys};
 pub use verifier::{TokenProfile, TokenType};

@@ -1,5 +1,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use async_trait::async_trait;
 use domain::loopback::is_loopback;
@@ -11,7 +12,7 @@ use reqwest::{Certificate, Client, Url, redirect};
 use tokio::sync::Mutex;
 
 use crate::jwk_set::usable_keys;
-use crate::{VerificationKey, VerificationKeys};
+use crate::{RemoteKeySetSettings, VerificationKey, VerificationKeys};
 
 /// The minimum time between two fetches for unknown `kid`s, over all requests. A caller that invents `kid`s thus causes
 /// at most two fetches a second.
@@ -41,6 +42,8 @@ pub enum KeySetUrlError {
          sign tokens. Use https, or set `keys.allow_insecure = true` if the network is trusted"
     )]
     Insecure { host: String },
+    #[error("`keys.ca_file` cannot be read")]
+    CaFile(#[source] io::Error),
     #[error("the CA certificates for the key set's server cannot be used")]
     Certificates(#[source] reqwest::Error),
     #[error("the HTTP client for the key set cannot be set up")]
@@ -58,18 +61,6 @@ enum FetchError {
     TooLong,
     #[error("the response has no key that can verify tokens")]
     NoUsableKey,
-}
-
-/// The settings of a remote key set.
-#[derive(Debug, Clone)]
-pub struct RemoteKeySetSettings {
-    pub url: String,
-    /// CA certificates for the server, in PEM. `None` uses the certificates of the system.
-    pub authorities: Option<Vec<u8>>,
-    /// A set that was fetched at least this long ago verifies nothing: a key in it may have been revoked since.
-    pub longest_age: Duration,
-    /// Allows plain http to another machine.
-    pub allow_insecure: bool,
 }
 
 struct Keys {
@@ -105,7 +96,7 @@ pub struct RemoteKeySet {
 }
 
 impl RemoteKeySet {
-    /// Checks the settings. Fetches nothing.
+    /// Checks the settings and reads the CA certificates. Fetches nothing.
     pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlError> {
         let url = parse_url(settings)?;
         let is_https = url.scheme() == "https";
@@ -116,9 +107,10 @@ impl RemoteKeySet {
             .timeout(FETCH_TIMEOUT)
             // A pooled connection is bound to the runtime that opened it, and the callers have several.
             .pool_max_idle_per_host(0);
-        let builder = match &settings.authorities {
-            Some(pem) => {
-                builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlError::Certificates)?)
+        let builder = match &settings.ca_file {
+            Some(file) => {
+                let pem = fs::read(file).map_err(KeySetUrlError::CaFile)?;
+                builder.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(KeySetUrlError::Certificates)?)
             }
             // Without TLS the system's certificates are not loaded: a container image may have none.
             None if !is_https => builder.tls_certs_only([]),
@@ -222,7 +214,7 @@ impl RemoteKeySet {
 /// Parses the URL. Rejects http to another machine unless the settings allow it, because an attacker on the network
 /// could replace the keys.
 fn parse_url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlError> {
-    let url = Url::parse(&settings.url).map_err(|_| KeySetUrlError::Url)?;
+    let url = Url::parse(settings.url.as_deref().unwrap_or_default()).map_err(|_| KeySetUrlError::Url)?;
     let host = url.host_str().unwrap_or_default();
     if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
         return Err(KeySetUrlError::Url);

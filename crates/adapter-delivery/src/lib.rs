@@ -19,7 +19,7 @@ mod texts;
 mod transport;
 
 pub use code_sender::{CodeSender, open};
-pub use config::DeliveryConfig;
+pub use config::{DeliveryConfig, DeliverySection, SmsSection, SmtpSection};
 pub use error::OpenError;
 pub use settings::{
     DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,

@@ -31,11 +31,11 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn new(telemetry: Arc<dyn Telemetry>, shutdown: Shutdown, settings: &ApiSettings) -> Self {
         Self {
-            limiter: ConnectionLimiter::new(&settings.connections, settings.trusted_proxies.clone()),
+            limiter: ConnectionLimiter::new(&settings.http, settings.trusted_proxies.clone()),
             telemetry,
             shutdown,
-            write_timeout: settings.connections.write_timeout,
-            idle_grace: IDLE_GRACE.min(settings.drain / 2),
+            write_timeout: settings.http.write_timeout,
+            idle_grace: IDLE_GRACE.min(settings.http.drain / 2),
         }
     }
 

@@ -114,7 +114,8 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::connection_limits::{ConnectionLimiter, ConnectionSettings};
+    use crate::HttpSettings;
+    use crate::connection_limits::ConnectionLimiter;
     use crate::peer::TrustedProxies;
 
     /// Returns a connection, its peer, and the sender that starts the shutdown.
@@ -122,7 +123,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let limiter = ConnectionLimiter::new(&ConnectionSettings::default(), TrustedProxies::default());
+        let limiter = ConnectionLimiter::new(&HttpSettings::default(), TrustedProxies::default());
         let permit = limiter.admit(None).unwrap();
         let (stop, shutdown) = watch::channel(false);
         let connection = Connection::new(stream, permit, write_timeout, Shutdown(shutdown), Duration::ZERO);

@@ -3,36 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ports::ConnectionLimit;
 
 use crate::peer::{TrustedProxies, network};
-
-/// The limits on open connections, and the write timeout of each.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionSettings {
-    /// The time for which a peer may read nothing of a response. Then its connection is reset (`http.write_timeout`).
-    pub write_timeout: Duration,
-    /// The maximum number of open connections from one network: an IPv4 address, or a /64 of IPv6
-    /// (`http.connections_per_peer`). 0 means no limit. Trusted proxies are exempt, because they carry the connections
-    /// of all their clients.
-    pub per_peer: usize,
-    /// The maximum number of open connections of the process (`http.connections`). 0 means no limit.
-    pub total: usize,
-}
-
-impl Default for ConnectionSettings {
-    /// Returns the defaults of the settings `http.write_timeout`, `http.connections_per_peer` and `http.connections`
-    /// (docs/operations.md).
-    fn default() -> Self {
-        Self {
-            write_timeout: Duration::from_secs(30),
-            per_peer: 256,
-            total: 4096,
-        }
-    }
-}
+use crate::settings::HttpSettings;
 
 /// Counts open connections across all workers and refuses those over a limit.
 pub(crate) struct ConnectionLimiter {
@@ -50,11 +25,11 @@ struct OpenConnections {
 }
 
 impl ConnectionLimiter {
-    pub(crate) fn new(settings: &ConnectionSettings, trusted: TrustedProxies) -> Arc<Self> {
+    pub(crate) fn new(settings: &HttpSettings, trusted: TrustedProxies) -> Arc<Self> {
         let limit = |max| if max == 0 { usize::MAX } else { max };
         Arc::new(Self {
-            per_peer: limit(settings.per_peer),
-            total: limit(settings.total),
+            per_peer: limit(settings.connections_per_peer),
+            total: limit(settings.max_connections()),
             trusted,
             open: Mutex::default(),
         })
@@ -116,10 +91,10 @@ mod tests {
     use super::*;
 
     fn limiter(per_peer: usize, total: usize) -> Arc<ConnectionLimiter> {
-        let settings = ConnectionSettings {
-            per_peer,
-            total,
-            ..ConnectionSettings::default()
+        let settings = HttpSettings {
+            connections_per_peer: per_peer,
+            connections: total,
+            ..HttpSettings::default()
         };
         let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
         ConnectionLimiter::new(&settings, trusted)

@@ -33,11 +33,8 @@ mod tokens;
 
 pub use authenticator::Authenticator;
 pub use cloud_event::CloudEventMessage;
-pub use connection_limits::ConnectionSettings;
 pub use description::Description;
-pub use login_guard::LoginGuardSettings;
 pub use management::Management;
 pub use peer::TrustedProxies;
-pub use request_limits::RequestLimitSettings;
 pub use server::{Api, description, serve};
-pub use settings::ApiSettings;
+pub use settings::{ApiSettings, HttpSettings, LimitSettings, LoginGuardSettings};

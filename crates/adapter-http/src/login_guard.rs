@@ -10,6 +10,7 @@ use governor::clock::{Clock, DefaultClock};
 
 use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::peer::network;
+use crate::settings::LoginGuardSettings;
 
 /// The maximum number of client ids, of networks, and of pairs of both that are remembered. Of each, the least recently
 /// used is evicted first, so client ids that an attacker tries once do not displace those that it keeps trying.
@@ -17,30 +18,6 @@ const CAPACITY: u64 = 10_000;
 
 /// The period of the quotas, after which an unused quota is full again.
 const PERIOD: Duration = Duration::from_mins(1);
-
-/// The limits on failed logins, in one process. A used quota refills evenly and is full after a minute. A network is an
-/// IPv4 address, or a /64 of IPv6.
-#[derive(Debug, Clone, Copy)]
-pub struct LoginGuardSettings {
-    /// The maximum number of failed logins of a client id per minute, from all networks together
-    /// (`login.failures_per_client`). After that, each network has one per minute. The default, 100, is the limit of
-    /// NIST SP 800-63B section 3.2.2, used as a rate. That section disables a person's password after 100 failures.
-    /// Disabling a client in the same way would let any unauthenticated caller cause an outage.
-    pub failures_per_client: NonZeroU32,
-    /// The maximum number of failed logins from a network per minute, over all client ids (`login.failures_per_peer`).
-    /// With the default, 300, three misconfigured clients behind one NAT may fail at their full rate before other
-    /// clients there are affected, and trying a million stolen secrets takes more than two days.
-    pub failures_per_peer: NonZeroU32,
-}
-
-impl Default for LoginGuardSettings {
-    fn default() -> Self {
-        Self {
-            failures_per_client: NonZeroU32::MIN.saturating_add(99),
-            failures_per_peer: NonZeroU32::MIN.saturating_add(299),
-        }
-    }
-}
 
 /// Refuses a login before its secret is compared if too many logins have failed. Only failed logins use up quota. A
 /// client that knows its secret may therefore log in as often as it likes, and a refused login does not extend the

@@ -12,6 +12,7 @@ use ports::{MetricEvent, RequestLimit, Telemetry};
 
 use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::problem::Problem;
+use crate::settings::LimitSettings;
 
 /// The maximum number of remembered clients, and of remembered users. The least recently used one is evicted first. A
 /// hundred thousand states are some tens of megabytes.
@@ -20,16 +21,6 @@ const CAPACITY: u64 = 100_000;
 /// The time for which a key is kept without a request. Its quota is full again after one second; the other second is a
 /// margin.
 const IDLE: Duration = Duration::from_secs(2);
-
-/// The limits on requests per second, in one process. A used quota refills evenly and is full after a second.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestLimitSettings {
-    /// The maximum number of requests per second of one calling client, whether or not its tokens carry a user. 0 means
-    /// no limit.
-    pub per_client: u32,
-    /// The maximum number of requests per second of one calling user, through any client. 0 means no limit.
-    pub per_user: u32,
-}
 
 /// Counts requests by the client and the user of their verified tokens, so that unauthenticated callers cannot create
 /// keys.
@@ -41,20 +32,20 @@ pub(crate) struct RequestLimiter<C: Clock = DefaultClock> {
 }
 
 impl RequestLimiter {
-    pub(crate) fn new(settings: RequestLimitSettings, telemetry: Arc<dyn Telemetry>) -> Self {
+    pub(crate) fn new(settings: LimitSettings, telemetry: Arc<dyn Telemetry>) -> Self {
         Self::with_clock(settings, &DefaultClock::default(), telemetry)
     }
 }
 
 impl<C: Clock + Clone> RequestLimiter<C> {
-    fn with_clock(settings: RequestLimitSettings, clock: &C, telemetry: Arc<dyn Telemetry>) -> Self {
+    fn with_clock(settings: LimitSettings, clock: &C, telemetry: Arc<dyn Telemetry>) -> Self {
         let limiter = |per_second| {
             let quota = Quota::per_second(NonZeroU32::new(per_second)?);
             Some(KeyedRateLimiter::new(quota, clock.clone(), CAPACITY, IDLE))
         };
         Self {
-            clients: limiter(settings.per_client),
-            users: limiter(settings.per_user),
+            clients: limiter(settings.requests_per_client),
+            users: limiter(settings.requests_per_user),
             hasher: RandomState::new(),
             telemetry,
         }
@@ -114,9 +105,9 @@ mod tests {
     #[test]
     fn clients_and_users_have_separate_limits() {
         let (clock, refused_requests) = (FakeRelativeClock::default(), Arc::<RefusedRequests>::default());
-        let settings = RequestLimitSettings {
-            per_client: 4,
-            per_user: 2,
+        let settings = LimitSettings {
+            requests_per_client: 4,
+            requests_per_user: 2,
         };
         let limiter = RequestLimiter::with_clock(settings, &clock, refused_requests.clone());
         let admit = |client, user| admit(&limiter, client, user);
@@ -137,7 +128,10 @@ mod tests {
     #[test]
     fn zero_means_no_limit() {
         let limiter = RequestLimiter::with_clock(
-            RequestLimitSettings::default(),
+            LimitSettings {
+                requests_per_client: 0,
+                requests_per_user: 0,
+            },
             &FakeRelativeClock::default(),
             Arc::<RefusedRequests>::default(),
         );

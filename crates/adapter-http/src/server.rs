@@ -124,7 +124,7 @@ impl Api {
             config.service(resource);
         }
         config.service(page("/openapi.json", docs::document));
-        if settings.serves_docs {
+        if settings.http.serves_docs {
             config
                 .service(page("/docs", docs::page))
                 .service(page("/docs/scalar.js", docs::script));
@@ -148,7 +148,7 @@ impl Shared {
         let document = description.into_document("AuthMe").to_json().unwrap_or_default();
         Self {
             login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
-            request_limiter: web::Data::new(RequestLimiter::new(settings.request_limits, api.telemetry.clone())),
+            request_limiter: web::Data::new(RequestLimiter::new(settings.limits, api.telemetry.clone())),
             audit_recorder: web::Data::new(AuditRecorder::new(api.audit.clone(), api.authenticator.clock.clone())),
             document: web::Data::new(Document(document.into())),
         }
@@ -166,7 +166,7 @@ async fn not_found() -> Result<&'static str, Problem> {
 /// Serves the API until the returned server is stopped.
 pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io::Result<Server> {
     let server = Server::build()
-        .workers(settings.workers)
+        .workers(settings.http.threads())
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs());
     let shared = Shared::new(&api, &settings);

@@ -16,6 +16,17 @@ pub enum OpenError {
          or `kafka.allow_insecure = true` if the network is trusted"
     )]
     Insecure(String),
+    #[error("`kafka.certificate_file` and `kafka.key_file` belong together: give both or neither")]
+    IncompleteCertificate,
+    #[error(
+        "`kafka.security` contradicts the other settings of `kafka`: sasl_… needs scram, certificates need tls or scram"
+    )]
+    Contradictory,
+    #[error(
+        "`kafka.security` is scram, which needs `kafka.sasl_mechanism`, `kafka.sasl_username` and \
+         `kafka.sasl_password_file`"
+    )]
+    IncompleteScram,
     #[error("TLS and SCRAM need a build with the feature `kafka-tls`")]
     TlsNotBuiltIn,
     #[error("the setting `{0}` is not valid")]

@@ -21,7 +21,5 @@ pub use error::{CloseError, ConsumeError, OpenError, TopicsError};
 pub use last_sequences::LastSequences;
 pub use publisher::KafkaEventPublisher;
 pub use received_event::{Defect, ReceivedEvent, UnreadableRecord};
-pub use settings::{
-    ClientCertificate, KafkaPassword, KafkaSettings, ScramLogin, ScramMechanism, Security, TlsSettings,
-};
+pub use settings::{KafkaPassword, KafkaSettings, ScramMechanism, Security};
 pub use topics::topics;

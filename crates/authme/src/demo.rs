@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use adapter_delivery::DeliverySettings;
-use service_runtime::{Settings, Signals};
+use service_runtime::Signals;
 use tempfile::TempDir;
 
 use self::fixtures::{EMAIL, Fixtures, register};
@@ -23,7 +23,7 @@ use self::page::{LineStyle, Page};
 use self::runner::{DemoError, Summary};
 use self::scenario::Scenario;
 use crate::serve::audit_log;
-use crate::{CommandError, DataFolder, Listeners, Running, server_settings};
+use crate::{CommandError, DataFolder, Listeners, Running, Settings, server_settings};
 
 /// The exit code that shells expect after SIGINT: 128 + 2.
 const INTERRUPTED: u8 = 130;
@@ -102,10 +102,10 @@ impl DemoServer {
 /// Loads the settings, with the values that the explanations of the demo state.
 fn settings() -> Result<Settings, CommandError> {
     let mut settings = server_settings(None)?;
-    settings.tokens.issuer = None;
-    settings.tokens.access_token_lifetime = Duration::from_mins(5);
-    settings.tokens.validation_token_lifetime = Duration::from_mins(1);
-    settings.tokens.refresh_grace = Duration::from_secs(30);
+    settings.accepted_tokens.issuer.clear();
+    settings.issuer.tokens.access_token_lifetime = Duration::from_mins(5);
+    settings.issuer.tokens.validation_token_lifetime = Duration::from_mins(1);
+    settings.issuer.tokens.refresh_grace = Duration::from_secs(30);
     Ok(settings)
 }
 

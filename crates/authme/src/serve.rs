@@ -5,45 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use adapter_delivery::{DeliveryConfig, DeliverySettings};
+use adapter_delivery::DeliverySettings;
 use clap::Args;
 use ports::Clock as _;
-use service_runtime::{
-    AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, listen, load, start_logs,
-};
+use service_runtime::{AuditLog, Loops, Signals, Stop, SystemClock, announce, listen, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
+use crate::settings::{Settings, delivery, load_server};
 use crate::{AppParts, CommandError, DataFolder};
-
-/// Loads the settings of a server: the defaults, overridden by the file, overridden by the environment.
-pub fn server_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
-    settings(&load_settings(Binary::Authme, file)?)
-}
-
-/// Returns the delivery settings. If neither a mail server nor a gateway is configured, all codes are written into a file
-/// of the data folder.
-fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
-    let config = loaded.read::<DeliveryConfig>();
-    let config = config.map_err(CommandError::context("the settings are invalid"))?;
-    let settings = config.into_settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
-    settings.map_err(CommandError::context("the delivery of codes cannot be set up"))
-}
-
-/// Loads the settings of an operator's command: the defaults, overridden by the environment. There is no file.
-pub(crate) fn operator_settings() -> Result<Settings, CommandError> {
-    settings(&load_settings(Binary::Operator, None)?)
-}
-
-fn settings(loaded: &Loaded) -> Result<Settings, CommandError> {
-    let settings = loaded.read::<Settings>().and_then(Settings::validate);
-    settings.map_err(CommandError::context("the settings are invalid"))
-}
-
-fn load_settings(binary: Binary, file: Option<&Path>) -> Result<Loaded, CommandError> {
-    let loaded = load(binary, include_str!("../config.default.toml"), file);
-    loaded.map_err(CommandError::context("the settings are invalid"))
-}
 
 /// Opens the audit trail of the data folder.
 pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, CommandError> {
@@ -82,7 +52,7 @@ impl Running {
     /// Wires the contexts, and starts loops and servers. Fails if another server uses the data folder.
     pub fn start(
         data: DataFolder,
-        settings: Settings,
+        mut settings: Settings,
         delivery: DeliverySettings,
         audit: AuditLog,
         listeners: Listeners,
@@ -92,15 +62,12 @@ impl Running {
         let unknown_port = "the address of the server cannot be determined";
         let address = listeners.api.local_addr().map_err(failed(unknown_port))?;
         let management = listeners.management.local_addr().map_err(failed(unknown_port))?;
-        let issuer = settings
-            .tokens
-            .issuer
-            .clone()
-            .unwrap_or_else(|| format!("http://{address}"));
+        if settings.accepted_tokens.issuer.is_empty() {
+            settings.accepted_tokens.issuer = format!("http://{address}");
+        }
         let app = AppParts {
             data,
             settings,
-            issuer,
             delivery,
             clock: Arc::new(SystemClock),
             audit: Arc::new(audit),
@@ -159,8 +126,7 @@ pub(crate) struct ServeArguments {
 
 /// `authme serve`.
 pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
-    let loaded = load_settings(Binary::Authme, arguments.config.as_deref())?;
-    let mut settings = settings(&loaded)?;
+    let (loaded, mut settings) = load_server(arguments.config.as_deref())?;
     if let Some(listen) = &arguments.listen {
         settings.http.listen.clone_from(listen);
     }
@@ -197,24 +163,4 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
         running.stop(drain).await;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn codes_go_into_the_data_folder_without_servers() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path().join("data")).unwrap();
-        let local = delivery(&load_settings(Binary::Authme, None).unwrap(), &data).unwrap();
-        assert_eq!(local.file(), Some(data.outgoing_codes().as_path()));
-        let file = folder.path().join("authme.toml");
-        fs::write(&file, "[smtp]\nhost = 'mail.example'\nfrom = 'a@example.com'\n").unwrap();
-        let error = delivery(&load_settings(Binary::Authme, Some(&file)).unwrap(), &data).unwrap_err();
-        let error = format!("{error:?} {error}");
-        assert!(error.contains("sms.url"), "{error}");
-    }
 }

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use adapter_crypto::{
     CachingTokenVerifier, HmacCodeDigester, HmacRefreshTokenCodec, KeyRing, Rs512Signer, Sha256, SystemRandomness,
-    TokenProfile, TokenType, read_or_create_secret,
+    TokenProfile, read_or_create_secret,
 };
 use adapter_delivery::DeliverySettings;
-use adapter_http::{
-    Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, Management, RequestLimitSettings,
-    TrustedProxies,
-};
+use adapter_http::{Api, ApiSettings, Authenticator, Management, TrustedProxies};
 use adapter_sqlite::EmbeddedStore;
 use ports::{AuditTrail, Clock, Runtime};
-use service_runtime::{CachedClients, Loops, PrometheusTelemetry, Settings, Stop};
+use service_runtime::{CachedClients, Loops, PrometheusTelemetry, Stop};
 use stored_forms::all_aggregates;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
@@ -22,7 +19,7 @@ use use_cases::sessions::{Issuance, SessionPorts};
 use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
 use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
-use crate::{CommandError, DataFolder};
+use crate::{CommandError, DataFolder, Settings};
 
 /// The lease of a claimed outbox. It can be shorter than the lease of the services: the embedded log
 /// needs no network, and no second relay competes for the claims.
@@ -36,8 +33,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct AppParts {
     pub data: DataFolder,
     pub settings: Settings,
-    /// The `iss` of access tokens.
-    pub issuer: String,
     pub delivery: DeliverySettings,
     pub clock: Arc<dyn Clock>,
     pub audit: Arc<dyn AuditTrail>,
@@ -83,12 +78,12 @@ impl AppParts {
             },
             telemetry,
             keys: self.key_ring()?,
-            profile: self.token_profile()?,
+            profile: self.settings.accepted_tokens.profile()?,
         };
         let (stores, runtime) = (&shared.opened.stores, &shared.runtime);
         let tokens = self.tokens(&shared)?;
         let credential_lock = CredentialLockUseCases::new(&CredentialLockPorts::new(stores, runtime));
-        let factors = FactorsUseCases::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
+        let factors = FactorsUseCases::new(&self.factors_ports(&shared)?, &self.settings.codes.use_cases());
         let stop = Stop::default();
         let verifier = Arc::new(CachingTokenVerifier::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
@@ -115,7 +110,7 @@ impl AppParts {
         };
         Ok(App {
             api,
-            api_settings: self.api_settings(workers)?,
+            api_settings: self.api_settings()?,
             management,
             store: shared.opened,
             stop,
@@ -130,35 +125,26 @@ impl AppParts {
         directory
             .ensure_key(self.clock.now())
             .map_err(CommandError::context("the first signing key cannot be created"))?;
-        let ring = KeyRing::open(directory, self.settings.tokens.longest_access_token_lifetime);
+        let ring = KeyRing::open(directory, self.settings.accepted_tokens.longest_access_token_lifetime);
         Ok(Arc::new(
             ring.map_err(CommandError::context("the signing keys cannot be read"))?,
         ))
     }
 
-    fn token_profile(&self) -> Result<TokenProfile, CommandError> {
-        let tokens = &self.settings.tokens;
-        let token_type = TokenType::parse(&tokens.typ)
-            .ok_or_else(|| CommandError::msg("`tokens.typ` must be at+jwt, JWT or none"))?;
-        Ok(TokenProfile {
-            issuer: self.issuer.clone(),
-            audience: tokens.audience.clone(),
-            token_type,
-            longest_life: tokens.longest_access_token_lifetime,
-        })
-    }
-
     fn tokens(&self, shared: &SharedAdapters) -> Result<TokensUseCases, CommandError> {
         let sessions = self.session_ports(shared)?;
-        let issuance = Issuance::new(&sessions, &self.settings.tokens.sessions());
+        let issuance = Issuance::new(&sessions, &self.settings.issuer.tokens.sessions());
         let crypto = TokensCrypto {
             key_set: shared.keys.key_set(self.clock.clone()),
             client_secrets: Arc::new(Sha256),
             hasher: Arc::new(Sha256),
         };
         let ports = TokensPorts::new(&shared.opened.stores, &shared.runtime, sessions, crypto);
-        let settings = self.settings.tokens.lifetimes(&self.settings.saml);
-        Ok(TokensUseCases::new(&ports, &issuance, &settings))
+        Ok(TokensUseCases::new(
+            &ports,
+            &issuance,
+            &self.settings.issuer.use_cases(),
+        ))
     }
 
     fn session_ports(&self, shared: &SharedAdapters) -> Result<SessionPorts, CommandError> {
@@ -191,35 +177,21 @@ impl AppParts {
         ))
     }
 
-    fn api_settings(&self, workers: usize) -> Result<ApiSettings, CommandError> {
-        let (http, limits) = (&self.settings.http, &self.settings.limits);
-        let proxies = TrustedProxies::parse(&http.trusted_proxies);
+    fn api_settings(&self) -> Result<ApiSettings, CommandError> {
+        let (http, issuer) = (&self.settings.http, &self.settings.issuer);
         let invalid_network = |text| {
             CommandError::msg(format!(
                 "`http.trusted_proxies` contains `{text}`, which is neither a network nor an address"
             ))
         };
         Ok(ApiSettings {
-            workers,
-            trusted_proxies: proxies.map_err(invalid_network)?,
-            key_set_cache_time: self.settings.keys.cache_time,
-            drain: http.drain,
+            trusted_proxies: TrustedProxies::parse(&http.trusted_proxies).map_err(invalid_network)?,
+            http: http.clone(),
+            limits: self.settings.limits,
+            key_set_cache_time: issuer.keys.cache_time,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
-            connections: ConnectionSettings {
-                write_timeout: http.write_timeout,
-                per_peer: http.connections_per_peer,
-                total: http.connections(),
-            },
-            request_limits: RequestLimitSettings {
-                per_client: limits.requests_per_client,
-                per_user: limits.requests_per_user,
-            },
-            serves_docs: http.serves_docs,
-            accepts_query_tokens: self.settings.tokens.accepts_query_tokens,
-            login_guard: LoginGuardSettings {
-                failures_per_client: self.settings.login.failures_per_client,
-                failures_per_peer: self.settings.login.failures_per_peer,
-            },
+            accepts_query_tokens: issuer.tokens.accepts_query_tokens,
+            login_guard: issuer.login,
         })
     }
 }

@@ -1,10 +1,12 @@
 use adapter_crypto::VerificationKeys as _;
-use service_runtime::{CommandError, Loaded, ServiceSettings};
+use service_runtime::{CommandError, Loaded};
 
 use crate::keys::Keys;
+use crate::service::print_line;
+use crate::settings::ServiceSettings;
 use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
-use crate::{Service, Shared, kafka, print_line};
+use crate::{Service, Shared, kafka};
 
 /// `--check`: reports whether a start would succeed. A service also starts without brokers and without a remote key set,
 /// so if they are unreachable, that is reported but is not an error.
@@ -12,7 +14,7 @@ pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSett
     let publisher = kafka::publisher(&settings.kafka)?;
     let stores = store::open(&settings.store, WaitForStore::No).await?;
     print_line("store: reached")?;
-    let shared = Shared::new(service.binary, loaded, &settings, stores)?;
+    let shared = Shared::new(loaded, &settings, stores)?;
     (service.wire)(&shared)?;
     print_line("settings: valid")?;
     match &shared.keys {

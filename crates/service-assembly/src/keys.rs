@@ -1,17 +1,11 @@
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, RemoteKeySetSettings, VerificationKeys};
+use adapter_crypto::{
+    KeyDirectory, KeyDirectorySettings, KeyRing, RemoteKeySet, RemoteKeySetSettings, VerificationKeys,
+};
 use ports::{Clock, KeySetSource, Readiness};
-use service_runtime::{CommandError, KeySourceSettings};
-
-/// The use that a service makes of its keys.
-pub(crate) struct KeyPurpose {
-    pub(crate) signs: bool,
-    pub(crate) longest_token_life: Duration,
-    pub(crate) clock: Arc<dyn Clock>,
-}
+use service_runtime::CommandError;
 
 /// The keys of a service.
 pub(crate) enum Keys {
@@ -22,23 +16,32 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// Opens the source that the settings select. A service that signs requires the directory. If both are
-    /// set, a service that only verifies uses the key set, so that it needs no access to private keys.
-    pub(crate) fn open(settings: &KeySourceSettings, purpose: &KeyPurpose) -> Result<Self, CommandError> {
-        match (&settings.url, &settings.directory) {
-            (Some(url), _) if !purpose.signs => remote(url, settings),
-            (_, Some(directory)) => {
-                let ring = KeyRing::open(KeyDirectory::new(directory), purpose.longest_token_life)
+    /// Opens the source that the settings select. A URL takes precedence, so that a service that only verifies needs no
+    /// access to private keys. A service that signs has no URL.
+    pub(crate) fn open(
+        directory: &KeyDirectorySettings,
+        key_set: &RemoteKeySetSettings,
+        longest_token_life: Duration,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, CommandError> {
+        match (&key_set.url, &directory.directory) {
+            (Some(_), _) => {
+                let keys = RemoteKeySet::new(key_set);
+                let keys = keys.map_err(CommandError::context("`keys.url` cannot be used"))?;
+                Ok(Self::Remote(Arc::new(keys)))
+            }
+            (None, Some(directory)) => {
+                let ring = KeyRing::open(KeyDirectory::new(directory), longest_token_life)
                     .map_err(CommandError::context("the keys in `keys.directory` cannot be read"))?;
                 let ring = Arc::new(ring);
-                if ring.key_set(purpose.clock.clone()).public_keys().is_empty() {
+                if ring.key_set(clock.clone()).public_keys().is_empty() {
                     return Err(CommandError::msg(
                         "`keys.directory` contains no key: create one with `authme keys generate`",
                     ));
                 }
                 Ok(Self::Directory(ring))
             }
-            (_, None) => Err(CommandError::msg("`keys.directory` or `keys.url` is required")),
+            (None, None) => Err(CommandError::msg("`keys.directory` or `keys.url` is required")),
         }
     }
 
@@ -74,18 +77,6 @@ impl Keys {
     }
 }
 
-fn remote(url: &str, settings: &KeySourceSettings) -> Result<Keys, CommandError> {
-    let authorities = settings.ca_file.as_ref().map(fs::read).transpose();
-    let keys = RemoteKeySet::new(&RemoteKeySetSettings {
-        url: url.to_owned(),
-        authorities: authorities.map_err(CommandError::context("`keys.ca_file` cannot be read"))?,
-        longest_age: settings.longest_age,
-        allow_insecure: settings.allow_insecure,
-    });
-    let keys = keys.map_err(CommandError::context("`keys.url` cannot be used"))?;
-    Ok(Keys::Remote(Arc::new(keys)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -95,42 +86,34 @@ mod tests {
 
     use super::*;
 
-    fn open(url: bool, directory: Option<&Path>, signs: bool) -> Result<Keys, CommandError> {
-        let settings = KeySourceSettings {
+    fn open(url: bool, directory: Option<&Path>) -> Result<Keys, CommandError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let directory = KeyDirectorySettings {
             directory: directory.map(Path::to_path_buf),
+        };
+        let key_set = RemoteKeySetSettings {
             url: url.then(|| "https://tokens/keys".to_owned()),
-            ca_file: None,
-            allow_insecure: false,
-            longest_age: Duration::from_hours(1),
+            ..RemoteKeySetSettings::default()
         };
-        let purpose = KeyPurpose {
-            signs,
-            longest_token_life: Duration::from_hours(1),
-            clock: Arc::new(SystemClock),
-        };
-        Keys::open(&settings, &purpose)
+        Keys::open(&directory, &key_set, Duration::from_hours(1), &clock)
     }
 
     #[test]
-    fn signing_uses_the_directory_and_verification_the_key_set() {
+    fn a_key_set_takes_precedence_over_the_directory() {
         let folder = tempfile::tempdir().unwrap();
         KeyDirectory::new(folder.path())
             .ensure_key(Timestamp::UNIX_EPOCH)
             .unwrap();
-        let both = |signs| open(true, Some(folder.path()), signs);
-        assert!(matches!(both(true), Ok(Keys::Directory(_))));
-        assert!(matches!(both(false), Ok(Keys::Remote(_))));
-        assert!(matches!(
-            open(false, Some(folder.path()), false),
-            Ok(Keys::Directory(_))
-        ));
-        assert!(open(true, None, true).is_err());
+        assert!(matches!(open(true, Some(folder.path())), Ok(Keys::Remote(_))));
+        assert!(matches!(open(true, None), Ok(Keys::Remote(_))));
+        assert!(matches!(open(false, Some(folder.path())), Ok(Keys::Directory(_))));
+        assert!(open(false, None).is_err());
     }
 
     #[test]
     fn a_directory_without_keys_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
-        let error = open(false, Some(folder.path()), false).err().unwrap();
+        let error = open(false, Some(folder.path())).err().unwrap();
         assert!(error.report().contains("authme keys generate"));
     }
 }

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::CachingTokenVerifier;
-use adapter_http::{
-    Api, ApiSettings, Authenticator, ConnectionSettings, Management, RequestLimitSettings, TrustedProxies,
-};
+use adapter_http::{Api, ApiSettings, Authenticator, Management, TrustedProxies};
 use adapter_kafka::KafkaEventPublisher;
 use ports::Stores;
-use service_runtime::{CommandError, Loaded, Loops, ServiceSettings, Signals, Stop, listen};
+use service_runtime::{CommandError, Loaded, Loops, Signals, Stop, listen};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use use_cases::{AdmitCaller, RelayOutboxes};
 
+use crate::settings::ServiceSettings;
 use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Context, Service, Shared, kafka};
@@ -66,7 +65,7 @@ impl RunningService {
                 "no Kafka broker answers; events stay in the outboxes until one does"
             );
         }
-        let shared = Shared::new(service.binary, loaded, settings, stores)?;
+        let shared = Shared::new(loaded, settings, stores)?;
         let context = (service.wire)(&shared)?;
         store::create_indexes(&shared.stores, &context.aggregates()).await?;
         let stop = Stop::default();
@@ -191,21 +190,11 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         ))
     };
     Ok(ApiSettings {
-        workers: settings.http.threads(),
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(invalid_network)?,
+        http: settings.http.clone(),
+        limits: settings.limits,
         key_set_cache_time: context.key_set_cache_time(),
-        drain: settings.http.drain,
         shutdown_timeout: REQUESTS_TIMEOUT,
-        connections: ConnectionSettings {
-            write_timeout: settings.http.write_timeout,
-            per_peer: settings.http.connections_per_peer,
-            total: settings.http.connections(),
-        },
-        request_limits: RequestLimitSettings {
-            per_client: settings.limits.requests_per_client,
-            per_user: settings.limits.requests_per_user,
-        },
-        serves_docs: settings.http.serves_docs,
         accepts_query_tokens: context.accepts_query_tokens(),
         login_guard: context.login_guard(),
     })

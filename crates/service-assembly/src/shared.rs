@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
-use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
+use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile};
 use ports::{Clock, Runtime, Stores};
-use service_runtime::{
-    AuditLog, Binary, CachedClients, CommandError, Loaded, PrometheusTelemetry, ServiceSettings, SystemClock,
-};
+use service_runtime::{AuditLog, CachedClients, CommandError, Loaded, PrometheusTelemetry, SystemClock};
 
-use crate::keys::{KeyPurpose, Keys};
+use crate::keys::Keys;
+use crate::settings::ServiceSettings;
 
 /// The parts that the wiring of each context uses.
 pub struct Shared {
@@ -21,24 +20,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        binary: Binary,
-        loaded: Loaded,
-        settings: &ServiceSettings,
-        mut stores: Stores,
-    ) -> Result<Self, CommandError> {
+    pub(crate) fn new(loaded: Loaded, settings: &ServiceSettings, mut stores: Stores) -> Result<Self, CommandError> {
         stores.clients = Arc::new(CachedClients::new(stores.clients));
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
         let telemetry = Arc::new(telemetry);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let key_purpose = KeyPurpose {
-            signs: binary == Binary::Tokens,
-            longest_token_life: settings.tokens.longest_access_token_lifetime,
-            clock: clock.clone(),
-        };
+        let longest_token_life = settings.tokens.longest_access_token_lifetime;
         Ok(Self {
             stores,
-            keys: Keys::open(&settings.keys, &key_purpose)?,
+            keys: Keys::open(&settings.keys, &settings.key_set, longest_token_life, &clock)?,
             runtime: Runtime {
                 clock,
                 randomness: Arc::new(SystemRandomness),
@@ -46,7 +36,7 @@ impl Shared {
                 audit: Arc::new(AuditLog::on_stderr()),
             },
             telemetry,
-            profile: profile(settings)?,
+            profile: settings.tokens.profile()?,
             settings: loaded,
         })
     }
@@ -60,16 +50,4 @@ impl Shared {
             )),
         }
     }
-}
-
-fn profile(settings: &ServiceSettings) -> Result<TokenProfile, CommandError> {
-    let tokens = &settings.tokens;
-    let token_type =
-        TokenType::parse(&tokens.typ).ok_or_else(|| CommandError::msg("`tokens.typ` must be at+jwt, JWT or none"))?;
-    Ok(TokenProfile {
-        issuer: tokens.issuer.clone(),
-        audience: tokens.audience.clone(),
-        token_type,
-        longest_life: tokens.longest_access_token_lifetime,
-    })
 }

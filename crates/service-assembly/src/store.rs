@@ -3,7 +3,7 @@ use std::time::Duration;
 use adapter_crypto::{read_secret_text, require_private};
 use adapter_mongodb::{MongodbSettings, OpenError, certificate_key_file};
 use ports::{Aggregate, StoreError, Stores};
-use service_runtime::{CommandError, StoreSettings};
+use service_runtime::CommandError;
 use tokio::time::{Instant, sleep};
 
 /// The time for which a start waits for an unreachable store. The limit covers a store that starts at the same time,
@@ -21,7 +21,7 @@ pub(crate) enum WaitForStore {
 }
 
 /// Opens the store. Driver calls run on the Tokio runtime that this function is called on.
-pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result<Stores, CommandError> {
+pub(crate) async fn open(settings: &MongodbSettings, wait: WaitForStore) -> Result<Stores, CommandError> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
     let uri = uri.map_err(CommandError::context("`store.mongodb_uri_file` cannot be used"))?;
     if let Some(key) = certificate_key_file(&uri) {
@@ -30,8 +30,8 @@ pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result
         ))?;
     }
     let settings = MongodbSettings {
-        allow_insecure: settings.allow_insecure,
-        ..MongodbSettings::new(uri.as_str(), &settings.database, settings.connections)
+        uri: uri.as_str().to_owned(),
+        ..settings.clone()
     };
     let open = async || adapter_mongodb::open(&settings).await;
     let is_temporary = |error: &OpenError| matches!(error, OpenError::Unreachable(_));

@@ -1,7 +1,9 @@
 use adapter_kafka::{KafkaEventPublisher, TopicsError, topics};
-use service_runtime::{CommandError, ServiceSettings};
+use service_runtime::CommandError;
 
-use crate::{kafka, print_line};
+use crate::kafka;
+use crate::service::print_line;
+use crate::settings::ServiceSettings;
 
 /// The result of a check of the topics.
 #[derive(Debug)]

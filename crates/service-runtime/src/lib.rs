@@ -17,13 +17,8 @@ pub use cached_clients::CachedClients;
 pub use clock::SystemClock;
 pub use error::CommandError;
 pub use listener::listen;
-pub use logs::{LogError, announce, start as start_logs};
-pub use loops::Loops;
-pub use settings::{
-    AcceptedTokenSettings, Binary, CodeSecretSettings, CodeSettings, HttpSettings, IssuerSettings, KafkaSecurity,
-    KafkaSettings, KeySettings, KeySourceSettings, LimitSettings, Loaded, LogFormat, LogSettings, LoginSettings,
-    RelaySettings, SamlSettings, SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsError,
-    StoreSettings, TokenSettings, load, settings_table,
-};
+pub use logs::{LogError, LogFormat, LogSettings, announce, start as start_logs};
+pub use loops::{Loops, RelaySettings};
+pub use settings::{Loaded, Program, Section, SettingsError, UnknownSetting, settings_table};
 pub use stop::{Signals, Stop};
 pub use telemetry::{PrometheusTelemetry, metrics_table};

@@ -1,11 +1,38 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use domain::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::{LogFormat, LogSettings};
+/// The log of the process.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "log")]
+pub struct LogSettings {
+    /// Format of the log: `json` or `text`.
+    pub format: LogFormat,
+    /// Levels that are logged, for all modules or for one, such as `info` or `info,mongodb=warn`.
+    pub filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Json,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
 
 /// The error of [`start`].
 #[derive(Debug, thiserror::Error)]

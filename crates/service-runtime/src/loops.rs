@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use ports::{Clock, ExpiredRecords, KeySetSource, Outboxes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -44,6 +48,25 @@ const PURGE_BATCH: usize = 500;
 /// The time between the expiry of a record and its purge. It exceeds any difference between clocks: docs/protocols.md
 /// "Expiry and purge".
 const PURGE_DELAY: Duration = Duration::from_hours(1);
+
+/// The relay of events from the outboxes.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "relay")]
+pub struct RelaySettings {
+    /// Time after which another process takes over the outbox of a relay that crashed. At least `1s`.
+    #[serde(with = "duration")]
+    #[schemars(with = "SignedDuration", extend("formatMinimum" = "1s"))]
+    pub lease: Duration,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(10),
+        }
+    }
+}
 
 /// The background loops of a process. They run until [`end`](Self::end), even while a stopping process still serves, so
 /// that the events of the last requests are published too.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use adapter_crypto::{HmacRefreshTokenCodec, Rs512Signer, Sha256, read_secret};
-use adapter_http::LoginGuardSettings;
+use service_assembly::settings::{IssuerSettings, RefreshSecretSettings};
 use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
 use use_cases::sessions::{Issuance, SessionPorts};
@@ -9,9 +9,10 @@ use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
 
 /// Connects the ports of the tokens context to their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
-    let settings = shared.settings.issuer();
-    let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
-    let secrets = read_secret(&settings.secrets.refresh_file);
+    let invalid = || CommandError::context("the settings are invalid");
+    let settings = IssuerSettings::read(&shared.settings).map_err(invalid())?;
+    let secrets = shared.settings.read::<RefreshSecretSettings>().map_err(invalid())?;
+    let secrets = read_secret(&secrets.refresh_file);
     let secrets = secrets.map_err(CommandError::context(
         "the keys of refresh tokens (`secrets.refresh_file`) cannot be read",
     ))?;
@@ -29,12 +30,9 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     };
     let ports = TokensPorts::new(stores, runtime, sessions, crypto);
     Ok(Context::Tokens {
-        tokens: TokensUseCases::new(&ports, &issuance, &settings.tokens.lifetimes(&settings.saml)),
+        tokens: TokensUseCases::new(&ports, &issuance, &settings.use_cases()),
         key_set_cache_time: settings.keys.cache_time,
         accepts_query_tokens: settings.tokens.accepts_query_tokens,
-        login_guard: LoginGuardSettings {
-            failures_per_client: settings.login.failures_per_client,
-            failures_per_peer: settings.login.failures_per_peer,
-        },
+        login_guard: settings.login,
     })
 }

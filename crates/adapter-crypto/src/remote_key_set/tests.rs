@@ -1,5 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -79,10 +80,8 @@ impl Server {
 
 fn settings(url: &str) -> RemoteKeySetSettings {
     RemoteKeySetSettings {
-        url: url.to_owned(),
-        authorities: None,
-        longest_age: Duration::from_hours(1),
-        allow_insecure: false,
+        url: Some(url.to_owned()),
+        ..RemoteKeySetSettings::default()
     }
 }
 
@@ -277,11 +276,20 @@ fn invalid_urls_are_rejected_without_showing_secrets() {
         assert!(matches!(error, KeySetUrlError::Url), "{url}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
-    let error = settings_error(&RemoteKeySetSettings {
-        authorities: Some(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----".to_vec()),
-        ..settings("https://tokens/keys")
-    });
-    assert!(matches!(error, KeySetUrlError::Certificates(_)));
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(
+        ca_file.path(),
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",
+    )
+    .unwrap();
+    let with_ca_file = |path: &Path| {
+        settings_error(&RemoteKeySetSettings {
+            ca_file: Some(path.to_path_buf()),
+            ..settings("https://tokens/keys")
+        })
+    };
+    assert!(matches!(with_ca_file(ca_file.path()), KeySetUrlError::Certificates(_)));
+    assert!(matches!(with_ca_file(Path::new("/nowhere")), KeySetUrlError::CaFile(_)));
 }
 
 #[test]

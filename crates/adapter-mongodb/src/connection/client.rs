@@ -10,6 +10,8 @@ use mongodb::options::{
     ClientOptions, ConnectionString, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria, ServerAddress,
     Tls, WriteConcern,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::OpenError;
 
@@ -32,34 +34,56 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// no handshake. Also the maximum number of connections that are being opened at the same time.
 const MIN_CONNECTIONS: u32 = 4;
 
-/// The settings of a connection to one database.
-#[derive(Clone)]
+/// The connection to the MongoDB database.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "store")]
 pub struct MongodbSettings {
-    /// May contain a password; `Debug` does not print it.
-    pub uri: String,
-    pub database: String,
-    /// The maximum number of pooled connections; 0 counts as 1.
-    pub connections: u32,
-    /// Allows a server on another machine without TLS, or with TLS that does not verify the certificate.
+    /// File with the MongoDB URI. The URI must not weaken the read and write concerns.
+    pub mongodb_uri_file: PathBuf,
+    /// `true` accepts MongoDB on another machine without TLS, or with TLS that does not verify certificates. An
+    /// attacker on that network can then read and change all data.
     pub allow_insecure: bool,
-    /// The time limit of a caller for one call.
-    pub call_timeout: Duration,
-    /// Sends reads by `_id`, and rotations, that wait at the same time in one command. Behind a `mongos` each is sent
-    /// alone, whatever this says.
+    /// Name of the MongoDB database.
+    pub database: String,
+    /// Connections allowed to each MongoDB server. At least 1.
+    #[schemars(range(min = 1))]
+    pub connections: u32,
+    /// `false` sends each read and each rotation in a command of its own. Otherwise those that wait at the same time share
+    /// one, except behind a `mongos`.
     pub batching: bool,
+    /// The content of `mongodb_uri_file`, which the caller reads. May contain a password; `Debug` does not print it.
+    #[serde(skip)]
+    pub uri: String,
+    /// The time limit of a caller for one call.
+    #[serde(skip)]
+    pub call_timeout: Duration,
+}
+
+impl Default for MongodbSettings {
+    /// Returns settings without a URI. A call may take 2.5 s, since a request is answered within 3 s (C8 in
+    /// docs/promises.md).
+    fn default() -> Self {
+        Self {
+            mongodb_uri_file: PathBuf::new(),
+            allow_insecure: false,
+            database: "authme".to_owned(),
+            connections: 64,
+            batching: true,
+            uri: String::new(),
+            call_timeout: CALL_TIMEOUT,
+        }
+    }
 }
 
 impl MongodbSettings {
-    /// Returns the settings of a service: `allow_insecure` is false, `batching` is true, and a call may take 2.5 s,
-    /// since a request is answered within 3 s (C8 in docs/promises.md).
+    /// Returns the default settings with this URI, database and number of connections.
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),
             database: database.into(),
             connections,
-            allow_insecure: false,
-            call_timeout: CALL_TIMEOUT,
-            batching: true,
+            ..Self::default()
         }
     }
 }

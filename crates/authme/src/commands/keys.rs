@@ -9,7 +9,7 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::{CommandTarget, print};
-use crate::serve::operator_settings;
+use crate::settings::operator_settings;
 use crate::{CommandError, DataFolder};
 
 #[derive(Debug, Subcommand)]
@@ -144,7 +144,7 @@ fn resolve_signs_from(
     if keys.is_empty() {
         return Ok(given.unwrap_or(now));
     }
-    let cache_time = operator_settings()?.keys.cache_time;
+    let cache_time = operator_settings()?.issuer.keys.cache_time;
     let earliest = time::after(now, cache_time);
     match given {
         Some(given) if given < earliest && !force => Err(CommandError::msg(format!(

@@ -141,7 +141,7 @@ fn the_reference_page_can_be_disabled() {
 
 #[test]
 fn query_tokens_can_be_disabled() {
-    let app = TestApp::with_settings(|settings| settings.tokens.accepts_query_tokens = false);
+    let app = TestApp::with_settings(|settings| settings.issuer.tokens.accepts_query_tokens = false);
     let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
     let rejection = app.renew(&portal, &token, "true");
     assert_eq!(rejection.codes(), (400, vec!["01".to_owned()]));
@@ -200,7 +200,7 @@ fn a_users_limit_spans_all_clients() {
 
 #[test]
 fn session_starts_are_limited_per_minute() {
-    let app = TestApp::with_settings(|settings| settings.tokens.new_sessions_per_minute = 3);
+    let app = TestApp::with_settings(|settings| settings.issuer.tokens.new_sessions_per_minute = 3);
     for _ in 0..3 {
         app.session(ANA_MAIL);
     }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
 use adapter_delivery::DeliverySettings;
-use authme::{AppParts, DataFolder};
+use adapter_http::LimitSettings;
+use authme::{AppParts, DataFolder, Settings};
 use domain::time::Timestamp;
 use ports::Clock;
 use ports::Stores;
 use serde_json::{Value, json};
-use service_runtime::{AuditLog, LimitSettings, Settings, Stop};
+use service_runtime::{AuditLog, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
@@ -117,11 +118,12 @@ impl TestApp {
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
         // Rate limits are off: the clock does not advance by itself, and tests send requests faster than clients do.
+        ISSUER.clone_into(&mut settings.accepted_tokens.issuer);
         settings.limits = LimitSettings {
             requests_per_client: 0,
             requests_per_user: 0,
         };
-        settings.tokens.new_sessions_per_minute = 0;
+        settings.issuer.tokens.new_sessions_per_minute = 0;
         if let Some(adjust) = setup.settings {
             adjust(&mut settings);
         }
@@ -137,7 +139,6 @@ impl TestApp {
             delivery: DeliverySettings::local(data.outgoing_codes()),
             data,
             settings,
-            issuer: ISSUER.to_owned(),
             clock: clock.clone(),
             audit: Arc::new(audit),
         }

@@ -5,9 +5,8 @@ use std::fmt;
 use config::{ConfigError, Value, ValueKind};
 use domain::names::{edit_distance, nearest};
 
-use super::catalog::{SETTINGS, find, variable_of};
-use super::loaded::{ENVIRONMENT, find_value, format_value};
-use super::setting::Binary;
+use super::loaded::{ENVIRONMENT, Loaded, format_value};
+use super::setting::{Setting, variable_of};
 
 /// The error of loading or validating settings.
 #[derive(Debug, thiserror::Error)]
@@ -28,45 +27,28 @@ pub enum SettingsError {
         source_name: String,
     },
     #[error("`{name}` {what}")]
-    Unusable { name: &'static str, what: String },
+    Unusable { name: String, what: String },
 }
 
 impl SettingsError {
-    pub(super) fn unusable(name: &'static str, what: impl Into<String>) -> Self {
+    /// Creates the error of a setting whose value has the right type but cannot be used.
+    pub fn unusable(name: &str, what: impl Into<String>) -> Self {
         Self::Unusable {
-            name,
+            name: name.to_owned(),
             what: what.into(),
         }
     }
 
-    /// Creates the error of a setting whose value does not have the expected type.
-    pub(super) fn wrong_type(error: &ConfigError, settings: &Value) -> Self {
-        let (key, expected) = match error {
-            ConfigError::Type { key, expected, .. } => (key.as_deref(), Some(describe_type(expected))),
-            ConfigError::At { key, error, .. } => (key.as_deref(), describe_expectation(error)),
-            _ => (None, None),
-        };
-        // An element of a list has the key `name[0]`.
-        let (name, is_element) = match key.unwrap_or_default().split_once('[') {
-            Some((name, _)) => (name, true),
-            None => (key.unwrap_or_default(), false),
-        };
-        let value = find_value(settings, name).filter(|_| !name.is_empty());
-        match (value, describe_choices(name).or(expected)) {
-            (Some(value), Some(expected)) => Self::WrongType {
-                name: name.to_owned(),
-                expected: match (is_element, &value.kind) {
-                    (true, ValueKind::Array(_)) => format!("a list in which each element is {expected}"),
-                    _ if is_out_of_range(&expected, value) => format!("{expected}, within the range of the setting"),
-                    _ => expected,
-                },
-                given: match &value.kind {
-                    ValueKind::Array(_) if is_element => "this list".to_owned(),
-                    _ => describe_given(name, value),
-                },
-                source_name: source_of(name, value),
+    /// Creates the error of a setting whose value has another type, or is outside of its limits.
+    pub(super) fn wrong_value(setting: &Setting, value: &Value) -> Self {
+        Self::WrongType {
+            name: setting.name.clone(),
+            expected: setting.describe_expectation(value),
+            given: match &value.kind {
+                ValueKind::Array(_) if setting.is_list() => "this list".to_owned(),
+                _ => describe_given(setting, value),
             },
-            _ => Self::from_reading(error),
+            source_name: source_of(&setting.name, value),
         }
     }
 
@@ -79,7 +61,6 @@ impl SettingsError {
             }
             // The library appends the value of a variable that is not Unicode.
             ConfigError::Message(message) => message.split(": ").next().unwrap_or_default().to_owned(),
-            ConfigError::Type { expected, .. } => format!("a value must be {}", describe_type(expected)),
             other => other.to_string(),
         })
     }
@@ -95,73 +76,23 @@ fn without_source_line(error: &str) -> String {
     }
 }
 
-/// Returns the only values that a setting may have.
-fn describe_choices(name: &str) -> Option<String> {
-    let (last, others) = find(name)?.choices.split_last()?;
-    let others: Vec<String> = others.iter().map(|choice| format!("`{choice}`")).collect();
-    Some(format!("{} or `{last}`", others.join(", ")))
-}
-
-const WHOLE_NUMBER: &str = "a whole number";
-const AT_LEAST_ZERO: &str = "a whole number of at least 0";
-const AT_LEAST_ONE: &str = "a whole number of at least 1";
-
-/// Describes a type that the library expects, in the terms of TOML.
-fn describe_type(expected: &str) -> String {
-    let words = match expected {
-        _ if expected.contains("nonzero") => AT_LEAST_ONE,
-        _ if expected.contains("unsigned") => AT_LEAST_ZERO,
-        _ if expected.contains("integer") => WHOLE_NUMBER,
-        "a boolean" => "`true` or `false`",
-        "a sequence" | "an array" => "a list, which only a file can give",
-        "a map" => "a section",
-        other => other,
-    };
-    words.to_owned()
-}
-
-/// Returns whether a value is a whole number of at least the minimum, although a whole number was expected: then it
-/// does not fit into the type of the setting.
-fn is_out_of_range(expected: &str, value: &Value) -> bool {
-    let minimum = match expected {
-        AT_LEAST_ONE => 1,
-        AT_LEAST_ZERO => 0,
-        WHOLE_NUMBER => i128::MIN,
-        _ => return false,
-    };
-    let text = value.clone().into_string().unwrap_or_default();
-    text.parse::<i128>().is_ok_and(|number| number >= minimum)
-}
-
-/// Returns the expected type or value that the message of a deserializer names.
-fn describe_expectation(error: &ConfigError) -> Option<String> {
-    match error {
-        ConfigError::Type { expected, .. } => Some(describe_type(expected)),
-        other => {
-            let message = other.to_string();
-            let (_, expected) = message.split_once("expected ")?;
-            Some(describe_type(expected))
-        }
-    }
-}
-
 /// Returns the value of a setting, or only its kind if the value may be a secret.
-fn describe_given(name: &str, value: &Value) -> String {
+fn describe_given(setting: &Setting, value: &Value) -> String {
     match &value.kind {
         ValueKind::Table(_) => "a section".to_owned(),
         ValueKind::Array(_) => "a list".to_owned(),
         ValueKind::Nil => "an empty value".to_owned(),
-        ValueKind::String(_) if may_hold_secret(name) => "this string".to_owned(),
-        _ if may_hold_secret(name) => "a number or a boolean".to_owned(),
+        ValueKind::String(_) if may_hold_secret(setting) => "this string".to_owned(),
+        _ if may_hold_secret(setting) => "a number or a boolean".to_owned(),
         _ => format_value(value),
     }
 }
 
 /// Returns whether the name suggests a secret. No setting holds one, but an operator may give a secret by mistake, such as
 /// a password in place of its file.
-fn may_hold_secret(name: &str) -> bool {
+fn may_hold_secret(setting: &Setting) -> bool {
     // The section is left out: `tokens.refresh_grace` and `keys.cache_time` are durations.
-    let own_name = name.rsplit('.').next().unwrap_or_default();
+    let own_name = setting.own_name();
     let is_secret = |word| own_name.contains(word);
     own_name.ends_with("_file") || ["password", "secret", "key", "token"].into_iter().any(is_secret)
 }
@@ -197,25 +128,24 @@ enum Hint {
     /// It is the name of a section.
     Section,
     /// The accepted name with the fewest edits.
-    Nearest(&'static str),
+    Nearest(String),
     /// No accepted name is similar.
     None,
 }
 
 impl UnknownSetting {
-    pub(super) fn new(binary: Binary, name: String, value: &Value) -> Self {
-        let accepted = SETTINGS.iter().filter(|setting| binary.accepts(setting));
-        let is_section = SETTINGS
-            .iter()
-            .any(|setting| setting.name.split('.').next() == Some(&*name));
+    pub(super) fn new(loaded: &Loaded, name: String, value: &Value) -> Self {
         // A name that differs in more than half of its characters is another word.
         let is_similar = |known: &&str| edit_distance(&name, known) * 2 <= name.chars().count();
-        let hint = match find(&name) {
-            Some(_) => Hint::ReadElsewhere,
-            None if is_section => Hint::Section,
-            None => nearest(&name, accepted.map(|setting| setting.name))
+        let accepted = loaded.accepted().map(|setting| setting.name.as_str());
+        let hint = if loaded.is_read_elsewhere(&name) {
+            Hint::ReadElsewhere
+        } else if loaded.is_section(&name) {
+            Hint::Section
+        } else {
+            nearest(&name, accepted)
                 .filter(is_similar)
-                .map_or(Hint::None, Hint::Nearest),
+                .map_or(Hint::None, |nearest| Hint::Nearest(nearest.to_owned()))
         };
         Self {
             name,
@@ -224,8 +154,8 @@ impl UnknownSetting {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn name(&self) -> &str {
+    /// Returns the whole path, such as `http.listen`.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
@@ -247,7 +177,7 @@ impl UnknownSetting {
     }
 
     fn hint(&self) -> String {
-        match self.hint {
+        match &self.hint {
             Hint::ReadElsewhere => "only other programs of AuthMe read it".to_owned(),
             Hint::Section => "it is a section, and its settings need names".to_owned(),
             Hint::Nearest(nearest) => format!("did you mean {}?", self.display_name(nearest)),

@@ -2,80 +2,148 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::catalog::{SETTINGS, find, variable_of};
 use super::error::UnknownSetting;
-use super::setting::{Binary, Requirement, Setting};
-use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsError};
+use super::setting::{Requirement, Setting, variable_of};
+use super::{Section, SettingsError};
 
 /// The origin that the library gives to a variable. A default has no origin, and the origin of a file is its path.
 pub(super) const ENVIRONMENT: &str = "the environment";
 
-/// The settings in force. All names are known. Reading them reports missing settings.
-#[derive(Debug)]
-pub struct Loaded {
-    binary: Binary,
-    merged: Config,
+/// The settings that a program knows.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The sections that the program reads.
+    pub sections: Vec<Section>,
+    /// The sections that other programs read.
+    pub others: Vec<Section>,
+    /// The names of sections that other programs read and that this one cannot list, since it does not contain what they
+    /// configure.
+    pub unlisted: &'static [&'static str],
+    /// `true` if settings of other programs may be given, so that one file can configure all services.
+    pub accepts_others: bool,
+    /// `true` if the required settings must be given. `authme` generates what it needs.
+    pub requires_settings: bool,
+    /// The defaults that differ from those of the sections, in TOML.
+    pub defaults: &'static str,
 }
 
-impl Loaded {
-    pub(super) fn merge(
-        binary: Binary,
-        defaults: &str,
+impl Program {
+    /// Loads the settings. The file (TOML) overrides the defaults, and the environment (`AUTHME__SECTION__NAME`)
+    /// overrides the file.
+    pub fn load(self, file: Option<&Path>) -> Result<Loaded, SettingsError> {
+        self.merge(file, Environment::with_prefix("AUTHME"))
+    }
+
+    /// Loads the settings with these variables in place of the environment.
+    pub fn load_with(
+        self,
         file: Option<&Path>,
-        environment: Environment,
-    ) -> Result<Self, SettingsError> {
-        let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
-        if let Some(file) = file {
-            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
-        }
-        let environment = environment.prefix_separator("__").separator("__").ignore_empty(true);
-        let merged = builder.add_source(environment).build();
-        let merged = merged.map_err(|error| SettingsError::from_reading(&error))?;
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, SettingsError> {
+        let variables = variables.into_iter().collect();
+        self.merge(file, Environment::with_prefix("AUTHME").source(Some(variables)))
+    }
+
+    fn merge(self, file: Option<&Path>, environment: Environment) -> Result<Loaded, SettingsError> {
+        let read = catalog(&self.sections);
+        let mut others = catalog(&self.others);
+        others.retain(|other| read.iter().all(|setting| setting.name != other.name));
+        let loaded = Loaded {
+            merged: merge_sources(&read, self.defaults, file, environment)
+                .map_err(|error| SettingsError::from_reading(&error))?,
+            program: self,
+            read,
+            others,
+        };
         let mut unknown = Vec::new();
-        if let ValueKind::Table(root) = &merged.cache.kind {
-            collect_unknown(binary, root, "", &mut unknown);
+        if let ValueKind::Table(root) = &loaded.merged.cache.kind {
+            loaded.collect_unknown(root, "", &mut unknown);
         }
         if unknown.is_empty() {
-            Ok(Self { binary, merged })
+            Ok(loaded)
         } else {
             unknown.sort();
             Err(SettingsError::Unknown(unknown))
         }
     }
+}
 
-    /// Deserializes the settings that `T` declares.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
-        let missing = self.missing();
-        if missing.is_empty() {
-            let settings = self.merged.clone().try_deserialize();
-            settings.map_err(|error| SettingsError::wrong_type(&error, &self.merged.cache))
-        } else {
-            Err(SettingsError::Missing(missing))
+fn merge_sources(
+    settings: &[Setting],
+    defaults: &str,
+    file: Option<&Path>,
+    environment: Environment,
+) -> Result<Config, config::ConfigError> {
+    let mut builder = Config::builder();
+    for setting in settings {
+        if let Some(default) = &setting.default {
+            builder = builder.set_default(&setting.name, default.clone())?;
         }
     }
-
-    /// Returns the settings that every service reads, validated.
-    pub fn service(&self) -> Result<ServiceSettings, SettingsError> {
-        self.read::<ServiceSettings>()?.validate()
+    builder = builder.add_source(File::from_str(defaults, FileFormat::Toml));
+    if let Some(file) = file {
+        builder = builder.add_source(File::from(file).format(FileFormat::Toml));
     }
+    let environment = environment.prefix_separator("__").separator("__").ignore_empty(true);
+    builder.add_source(environment).build()
+}
 
-    /// Returns the further settings of the service `tokens`, validated.
-    pub fn issuer(&self) -> Result<IssuerSettings, SettingsError> {
-        self.read::<IssuerSettings>()?.validate()
+/// Returns the settings of sections, each once. Parts of the same section follow each other.
+pub(super) fn catalog(sections: &[Section]) -> Vec<Setting> {
+    let mut catalog: Vec<Setting> = Vec::new();
+    for setting in sections.iter().flat_map(Section::settings) {
+        if catalog.iter().any(|known| known.name == setting.name) {
+            continue;
+        }
+        let last_of_section = catalog.iter().rposition(|known| known.section() == setting.section());
+        catalog.insert(last_of_section.map_or(catalog.len(), |last| last + 1), setting);
     }
+    catalog
+}
 
-    /// Returns the further settings of the service `factors`, validated.
-    pub fn sender(&self) -> Result<SenderSettings, SettingsError> {
-        self.read::<SenderSettings>()?.validate()
+/// The settings in force. All names are known. Reading them reports missing settings.
+#[derive(Debug)]
+pub struct Loaded {
+    program: Program,
+    /// The settings that the program reads.
+    read: Vec<Setting>,
+    /// The settings that only other programs read.
+    others: Vec<Setting>,
+    merged: Config,
+}
+
+impl Loaded {
+    /// Reads a section. Settings of it that the program does not read keep their defaults.
+    pub fn read<T: Default + DeserializeOwned + JsonSchema + Serialize>(&self) -> Result<T, SettingsError> {
+        let missing = self.missing();
+        if !missing.is_empty() {
+            return Err(SettingsError::Missing(missing));
+        }
+        let mut given = Map::new();
+        for setting in Section::of::<T>().settings() {
+            let value = find_value(&self.merged.cache, &setting.name);
+            if let (Some(value), true) = (value, self.reads(&setting.name)) {
+                // Each field has a default, so a table with one setting shows whether its value has the right type.
+                let alone = Map::from_iter([(setting.own_name().to_owned(), value.clone())]);
+                if deserialize::<T>(alone).is_err() || !setting.allows(value) {
+                    return Err(SettingsError::wrong_value(&setting, value));
+                }
+                check_path(&setting, value)?;
+                given.insert(setting.own_name().to_owned(), value.clone());
+            }
+        }
+        deserialize(given).map_err(|error| SettingsError::from_reading(&error))
     }
 
     /// Formats each setting on a line, with the source of its value. Settings hold the paths of secrets, not the secrets.
     pub fn print(&self) -> String {
         let mut lines = String::new();
-        for setting in self.settings() {
-            let name = setting.name;
+        for setting in &self.read {
+            let name = &setting.name;
             let _ = match find_value(&self.merged.cache, name) {
                 Some(value) => writeln!(
                     lines,
@@ -83,71 +151,105 @@ impl Loaded {
                     format_value(value),
                     describe_origin(name, value)
                 ),
-                None if self.is_missing(setting) => writeln!(lines, "# missing: {}", self.describe(name)),
+                None if self.is_missing(setting) => writeln!(lines, "# missing: {}", self.describe(setting)),
                 None => writeln!(lines, "# {name} is not set"),
             };
         }
         lines
     }
 
-    /// Returns the settings that the binary reads.
-    fn settings(&self) -> impl Iterator<Item = &'static Setting> {
-        let binary = self.binary;
-        SETTINGS.iter().filter(move |setting| setting.is_read_by(binary))
-    }
-
     fn missing(&self) -> Vec<String> {
-        let missing = self.settings().filter(|setting| self.is_missing(setting));
-        missing.map(|setting| self.describe(setting.name)).collect()
+        let missing = self.read.iter().filter(|setting| self.is_missing(setting));
+        missing.map(|setting| self.describe(setting)).collect()
     }
 
-    /// Returns whether a required setting has no value. Only services require any: `authme` generates what it needs.
+    /// Returns whether a required setting has no value.
     fn is_missing(&self, setting: &Setting) -> bool {
         let is_given = |name: &str| find_value(&self.merged.cache, name).is_some();
-        let is_required = match setting.requirement {
+        let is_required = match &setting.requirement {
             Requirement::Optional => false,
             Requirement::Required => true,
             Requirement::RequiredUnless(other) => !(self.reads(other) && is_given(other)),
         };
-        self.binary.context().is_some() && is_required && !is_given(setting.name)
-    }
-
-    fn reads(&self, name: &str) -> bool {
-        find(name).is_some_and(|setting| setting.is_read_by(self.binary))
+        self.program.requires_settings && is_required && !is_given(&setting.name)
     }
 
     /// Returns the name and the variable of a setting, and of its alternative.
-    fn describe(&self, name: &str) -> String {
+    fn describe(&self, setting: &Setting) -> String {
         let with_variable = |name: &str| format!("{name} ({})", variable_of(name));
-        match find(name).map(|setting| setting.requirement) {
-            Some(Requirement::RequiredUnless(other)) if self.reads(other) => {
-                format!("{} or {}", with_variable(name), with_variable(other))
+        match &setting.requirement {
+            Requirement::RequiredUnless(other) if self.reads(other) => {
+                format!("{} or {}", with_variable(&setting.name), with_variable(other))
             }
-            _ => with_variable(name),
+            _ => with_variable(&setting.name),
+        }
+    }
+
+    fn reads(&self, name: &str) -> bool {
+        self.read.iter().any(|setting| setting.name == name)
+    }
+
+    /// Returns the settings that may be given.
+    pub(super) fn accepted(&self) -> impl Iterator<Item = &Setting> {
+        let others = self.others.iter().filter(|_| self.program.accepts_others);
+        self.read.iter().chain(others)
+    }
+
+    /// Returns whether only other programs read a setting.
+    pub(super) fn is_read_elsewhere(&self, name: &str) -> bool {
+        let is_unlisted = name
+            .split_once('.')
+            .is_some_and(|(section, _)| self.is_unlisted(section));
+        is_unlisted || self.others.iter().any(|setting| setting.name == name)
+    }
+
+    pub(super) fn is_section(&self, name: &str) -> bool {
+        let mut known = self.read.iter().chain(&self.others);
+        self.is_unlisted(name) || known.any(|setting| setting.section() == name)
+    }
+
+    fn is_unlisted(&self, section: &str) -> bool {
+        self.program.unlisted.contains(&section)
+    }
+
+    /// Collects the settings that the program does not accept.
+    fn collect_unknown(&self, table: &Map<String, Value>, above: &str, unknown: &mut Vec<UnknownSetting>) {
+        for (key, value) in table {
+            let name = if above.is_empty() {
+                key.clone()
+            } else {
+                format!("{above}.{key}")
+            };
+            let is_accepted = self.accepted().any(|setting| setting.name == name)
+                || (self.program.accepts_others && self.is_read_elsewhere(&name));
+            match &value.kind {
+                _ if is_accepted => {}
+                ValueKind::Table(inner) if !inner.is_empty() => self.collect_unknown(inner, &name, unknown),
+                ValueKind::Table(_) if self.accepted().any(|setting| setting.section() == name) => {}
+                _ => unknown.push(UnknownSetting::new(self, name, value)),
+            }
         }
     }
 }
 
-/// Collects the settings that the binary does not accept.
-fn collect_unknown(binary: Binary, table: &Map<String, Value>, above: &str, unknown: &mut Vec<UnknownSetting>) {
-    for (key, value) in table {
-        let name = if above.is_empty() {
-            key.clone()
-        } else {
-            format!("{above}.{key}")
-        };
-        let mut accepted = SETTINGS.iter().filter(|setting| binary.accepts(setting));
-        match &value.kind {
-            _ if accepted.clone().any(|setting| setting.name == name) => {}
-            ValueKind::Table(inner) if !inner.is_empty() => collect_unknown(binary, inner, &name, unknown),
-            ValueKind::Table(_) if accepted.any(|setting| setting.is_in(&name)) => {}
-            _ => unknown.push(UnknownSetting::new(binary, name, value)),
-        }
+fn deserialize<T: DeserializeOwned>(settings: Map<String, Value>) -> Result<T, config::ConfigError> {
+    T::deserialize(Value::new(None, ValueKind::Table(settings)))
+}
+
+/// Rejects a URI in place of a path. Otherwise a later error message would repeat the secret in it.
+fn check_path(setting: &Setting, value: &Value) -> Result<(), SettingsError> {
+    let is_uri = matches!(&value.kind, ValueKind::String(text) if text.contains("://"));
+    if is_uri && setting.own_name().ends_with("_file") {
+        return Err(SettingsError::unusable(
+            &setting.name,
+            "must be the path of a file that holds the secret, not the secret",
+        ));
     }
+    Ok(())
 }
 
 /// Returns the value of a setting in a tree of settings.
-pub(super) fn find_value<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
+fn find_value<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
     let step = |value: &'a Value, key: &str| match &value.kind {
         ValueKind::Table(table) => table.get(key),
         _ => None,
@@ -174,6 +276,3 @@ pub(super) fn format_value(value: &Value) -> String {
         _ => value.to_string(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,45 +1,42 @@
 use std::fmt::Write as _;
 
-use config::{Config, File, FileFormat, ValueKind};
+use super::Section;
+use super::loaded::{catalog, format_value};
+use super::setting::{Requirement, Setting, variable_of};
 
-use super::SettingsError;
-use super::catalog::{SETTINGS, variable_of};
-use super::loaded::{find_value, format_value};
-use super::setting::{Requirement, SERVICES, Setting};
-
-/// Renders the settings of the services as a Markdown table. `defaults` are the contents of their default files (TOML).
-pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
-    let mut builder = Config::builder();
-    for text in defaults {
-        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
-    }
-    let defaults = builder.build().map_err(|error| SettingsError::from_reading(&error))?;
+/// Renders the settings of the services as a Markdown table. A service is the name of its context and the sections that
+/// it reads.
+pub fn settings_table(services: &[(&str, Vec<Section>)]) -> String {
     let mut table =
         "| setting | environment | default | read by | meaning |\n| --- | --- | --- | --- | --- |\n".to_owned();
-    for setting in SETTINGS {
+    let names = |sections: &[Section]| catalog(sections).into_iter().map(|setting| setting.name).collect();
+    let read_by: Vec<(&str, Vec<String>)> = services.iter().map(|(name, read)| (*name, names(read))).collect();
+    let all: Vec<Section> = services.iter().flat_map(|(_, sections)| sections.clone()).collect();
+    for setting in catalog(&all) {
         let _ = writeln!(
             table,
             "| `{}` | {} | {} | {} | {} |",
             setting.name,
-            variable(&defaults, setting),
-            default(&defaults, setting),
-            readers(setting),
-            setting.meaning
+            variable(&setting),
+            default(&setting),
+            readers(&setting, &read_by),
+            setting.meaning()
         );
     }
-    Ok(table)
+    table
 }
 
 /// Returns the variable of a setting. A list can be set in a file only.
-fn variable(defaults: &Config, setting: &Setting) -> String {
-    match find_value(&defaults.cache, setting.name).map(|value| &value.kind) {
-        Some(ValueKind::Array(_)) => "only in a file".to_owned(),
-        _ => format!("`{}`", variable_of(setting.name)),
+fn variable(setting: &Setting) -> String {
+    if setting.is_list() {
+        "only in a file".to_owned()
+    } else {
+        format!("`{}`", variable_of(&setting.name))
     }
 }
 
-fn default(defaults: &Config, setting: &Setting) -> String {
-    match (find_value(&defaults.cache, setting.name), setting.requirement) {
+fn default(setting: &Setting) -> String {
+    match (&setting.default, &setting.requirement) {
         (Some(value), _) => format!("`{}`", format_value(value)),
         (None, Requirement::Optional) => "none".to_owned(),
         (None, Requirement::Required) => "**required**".to_owned(),
@@ -47,14 +44,15 @@ fn default(defaults: &Config, setting: &Setting) -> String {
     }
 }
 
-fn readers(setting: &Setting) -> String {
-    let readers: Vec<_> = SERVICES
+fn readers(setting: &Setting, services: &[(&str, Vec<String>)]) -> String {
+    let readers: Vec<&str> = services
         .iter()
-        .filter(|service| setting.is_read_by(**service))
+        .filter(|(_, names)| names.contains(&setting.name))
+        .map(|(service, _)| *service)
         .collect();
-    if readers.len() == SERVICES.len() {
-        return "all".to_owned();
+    if readers.len() == services.len() {
+        "all".to_owned()
+    } else {
+        readers.join(", ")
     }
-    let contexts: Vec<_> = readers.into_iter().filter_map(|service| service.context()).collect();
-    contexts.join(", ")
 }

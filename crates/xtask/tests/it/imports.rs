@@ -34,6 +34,7 @@ const ALLOWED_LIBRARIES: [(&str, &[&str]); 4] = [
             "ipnet",
             "jiff",
             "moka",
+            "schemars",
             "scalar_api_reference",
             "serde",
             "serde_json",
@@ -73,7 +74,7 @@ fn may_import(member: &str, candidate: &str) -> Option<bool> {
         "authme-sdk" => is_inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
         adapter if adapter.starts_with("adapter-") => is_inside,
         binary if binary == "authme" || binary.starts_with("service-") => {
-            let is_assembly = candidate == "service-assembly" && !matches!(binary, "authme" | "service-assembly");
+            let is_assembly = candidate == "service-assembly" && binary != "service-assembly";
             is_inside
                 || is_assembly
                 || matches!(candidate, "use-cases" | "stored-forms" | "service-runtime")

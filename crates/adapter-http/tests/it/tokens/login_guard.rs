@@ -194,10 +194,8 @@ async fn all_workers_share_the_guard() {
     let app = TestApp::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let settings = ApiSettings {
-        workers: 3,
-        ..settings_allowing(&app, 4, 100)
-    };
+    let mut settings = settings_allowing(&app, 4, 100);
+    settings.http.workers = 3;
     let server = adapter_http::serve(app.api.clone(), settings, listener).unwrap();
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);

@@ -13,9 +13,7 @@ use adapter_crypto::{
     CachingTokenVerifier, HmacRefreshTokenCodec, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness,
     TokenProfile, TokenType, read_or_create_secret, write_private,
 };
-use adapter_http::{
-    Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
-};
+use adapter_http::{Api, ApiSettings, Authenticator, HttpSettings, LimitSettings, LoginGuardSettings, TrustedProxies};
 use adapter_sqlite::SqliteSettings;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -168,6 +166,26 @@ pub(super) struct TestApp {
     _folder: TempDir,
 }
 
+fn settings() -> ApiSettings {
+    ApiSettings {
+        http: HttpSettings {
+            workers: 1,
+            drain: Duration::ZERO,
+            serves_docs: true,
+            ..HttpSettings::default()
+        },
+        trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap(),
+        key_set_cache_time: Duration::from_mins(5),
+        login_guard: LoginGuardSettings::default(),
+        shutdown_timeout: Duration::from_secs(1),
+        limits: LimitSettings {
+            requests_per_client: 0,
+            requests_per_user: 0,
+        },
+        accepts_query_tokens: true,
+    }
+}
+
 impl TestApp {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -206,18 +224,7 @@ impl TestApp {
                 audit: Arc::new(NullTelemetry),
                 stopping,
             },
-            settings: ApiSettings {
-                workers: 1,
-                trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap(),
-                key_set_cache_time: Duration::from_mins(5),
-                login_guard: LoginGuardSettings::default(),
-                drain: Duration::ZERO,
-                shutdown_timeout: Duration::from_secs(1),
-                connections: ConnectionSettings::default(),
-                request_limits: RequestLimitSettings::default(),
-                serves_docs: true,
-                accepts_query_tokens: true,
-            },
+            settings: settings(),
             clock,
             stores,
             refresh_token_codec,

@@ -4,19 +4,14 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use service_assembly::settings::services;
 use service_runtime::{metrics_table, settings_table};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut defaults = Vec::new();
-    for service in ["tokens", "factors", "credential-lock"] {
-        let file = root.join(format!("crates/service-{service}/config.default.toml"));
-        defaults.push(fs::read_to_string(file)?);
-    }
-    let defaults: Vec<&str> = defaults.iter().map(String::as_str).collect();
     let page = root.join("docs/operations.md");
     let text = fs::read_to_string(&page)?;
-    let text = replace_table(&text, "settings", &settings_table(&defaults)?)?;
+    let text = replace_table(&text, "settings", &settings_table(&services()))?;
     fs::write(page, replace_table(&text, "metrics", &metrics_table())?)?;
     Ok(())
 }

@@ -1,16 +1,14 @@
-use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use adapter_kafka::Security;
+use service_assembly::settings::{
+    COMMON, CodeSecretSettings, CodeSettings, DEPLOYED, HTTP, ISSUER, IssuerSettings, RefreshSecretSettings,
+    ServiceSettings, delivery, program, services,
+};
+use service_runtime::{Loaded, LogFormat, LogSettings, Program, SettingsError};
 use use_cases::factors::FactorsSettings;
-
-use super::*;
-use crate::{KafkaSecurity, LogFormat, LogSettings, SamlSettings};
-
-const TOKENS: &str = include_str!("../../../../service-tokens/config.default.toml");
-const ONLY_LOG: &str = "[log]\nformat = \"json\"\nfilter = \"info\"\n";
-const FACTORS: &str = include_str!("../../../../service-factors/config.default.toml");
 
 const REQUIRED: [(&str, &str); 6] = [
     ("AUTHME__STORE__MONGODB_URI_FILE", "/run/secrets/mongodb-uri"),
@@ -27,21 +25,34 @@ const SENDER: [(&str, &str); 2] = [
     ("AUTHME__DELIVERY__FILE", "/var/lib/codes"),
 ];
 
-fn environment_of(variables: &[(&str, &str)]) -> Environment {
-    let variables: HashMap<String, String> = variables
+fn load(program: Program, file: Option<&Path>, variables: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
+    let variables = variables
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    Environment::with_prefix("AUTHME").source(Some(variables))
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    program.load_with(file, variables)
 }
 
-fn load(binary: Binary, defaults: &str, variables: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
-    Loaded::merge(binary, defaults, None, environment_of(variables))
+/// Returns a program that reads no settings of MongoDB, Kafka and the relay, and does not accept them, as `authme serve`.
+fn local_program() -> Program {
+    Program {
+        sections: [HTTP, COMMON, ISSUER].concat(),
+        others: DEPLOYED.to_vec(),
+        unlisted: &["store", "kafka"],
+        accepts_others: false,
+        requires_settings: false,
+        defaults: "http = { drain = '0s' }",
+    }
 }
 
 /// Loads the settings of the service `tokens`: the required ones and more.
 fn tokens_with(more: &[(&str, &str)]) -> Loaded {
-    load(Binary::Tokens, TOKENS, &[&REQUIRED, more].concat()).unwrap()
+    load(program("tokens"), None, &[&REQUIRED, more].concat()).unwrap()
+}
+
+/// Reads all sections of the service `tokens`.
+fn read_tokens(loaded: &Loaded) -> Result<(ServiceSettings, IssuerSettings), SettingsError> {
+    loaded.read::<RefreshSecretSettings>()?;
+    Ok((ServiceSettings::read(loaded)?, IssuerSettings::read(loaded)?))
 }
 
 #[track_caller]
@@ -52,19 +63,14 @@ fn unknown_names(loaded: Result<Loaded, SettingsError>) -> Vec<String> {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct OnlyLog {
-    log: LogSettings,
-}
-
 #[test]
 fn environment_overrides_file_and_file_overrides_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("authme.conf");
     fs::write(&file, "[log]\nformat = \"text\"\nfilter = \"debug\"\n").unwrap();
-    let environment = environment_of(&[("AUTHME__LOG__FILTER", "trace"), ("AUTHME_DATA", "elsewhere")]);
-    let loaded = Loaded::merge(Binary::Authme, ONLY_LOG, Some(&file), environment).unwrap();
-    let log = loaded.read::<OnlyLog>().unwrap().log;
+    let variables = [("AUTHME__LOG__FILTER", "trace"), ("AUTHME_DATA", "elsewhere")];
+    let loaded = load(local_program(), Some(&file), &variables).unwrap();
+    let log = loaded.read::<LogSettings>().unwrap();
     assert_eq!((log.format, log.filter.as_str()), (LogFormat::Text, "trace"));
 }
 
@@ -77,7 +83,7 @@ fn unknown_settings_are_named_by_their_whole_path() {
         ("AUTHME__RELAY", "on"),
         ("AUTHME__STORE__MONGODB_URI", "mongodb://ada:hunter2@db"),
     ];
-    let loaded = load(Binary::Tokens, TOKENS, &variables);
+    let loaded = load(program("tokens"), None, &variables);
     assert_eq!(
         unknown_names(loaded),
         ["https.port", "log.colour", "log.formats", "relay", "store.mongodb_uri"]
@@ -90,8 +96,7 @@ fn an_unknown_setting_is_reported_with_the_nearest_name() {
     let file = folder.path().join("tokens.toml");
     fs::write(&file, "[tokens]\nacces_token_lifetime = \"5m\"\n").unwrap();
     let report = |file: Option<&Path>, variables: &[(&str, &str)]| {
-        let loaded = Loaded::merge(Binary::Tokens, TOKENS, file, environment_of(variables));
-        loaded.unwrap_err().to_string()
+        load(program("tokens"), file, variables).unwrap_err().to_string()
     };
     let lifetime = ("AUTHME__TOKENS__ACCES_TOKEN_LIFETIME", "5m");
     let listen = ("AUTHME__HTP__LISTEN", "127.0.0.1:1");
@@ -116,7 +121,7 @@ fn an_unknown_setting_is_reported_with_the_nearest_name() {
     );
     let database = [("AUTHME__STORE__DATABASE", "other")];
     assert_eq!(
-        load(Binary::Authme, ONLY_LOG, &database).unwrap_err().to_string(),
+        load(local_program(), None, &database).unwrap_err().to_string(),
         "unknown environment variable `AUTHME__STORE__DATABASE`; only other programs of AuthMe read it"
     );
 }
@@ -126,10 +131,8 @@ fn report_error(text: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.toml");
     fs::write(&file, text).unwrap();
-    let environment = environment_of(&[&REQUIRED, variables].concat());
-    let loaded = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment).unwrap();
-    let settings = loaded.service().map(drop).and_then(|()| loaded.issuer().map(drop));
-    settings.unwrap_err().to_string()
+    let loaded = load(program("tokens"), Some(&file), &[&REQUIRED, variables].concat()).unwrap();
+    read_tokens(&loaded).unwrap_err().to_string()
 }
 
 #[test]
@@ -153,7 +156,7 @@ fn a_wrong_value_is_reported_with_its_variable() {
         (
             "KAFKA__PARTITIONS",
             "5000000000",
-            "`kafka.partitions` must be a whole number, within the range of the setting, not \"5000000000\"",
+            "`kafka.partitions` must be a whole number of at least 1, within the range of the setting, not \"5000000000\"",
         ),
         (
             "LOGIN__FAILURES_PER_PEER",
@@ -219,14 +222,15 @@ fn a_wrong_value_is_reported_with_its_file() {
 }
 
 #[test]
-fn every_choice_of_the_catalog_is_accepted() {
-    for (name, variable) in [
-        ("kafka.security", "AUTHME__KAFKA__SECURITY"),
-        ("log.format", "AUTHME__LOG__FORMAT"),
+fn every_choice_is_accepted() {
+    for (variable, choices) in [
+        ("AUTHME__KAFKA__SECURITY", ["plaintext", "tls", "scram"].as_slice()),
+        ("AUTHME__KAFKA__SASL_MECHANISM", &["SCRAM-SHA-256", "SCRAM-SHA-512"]),
+        ("AUTHME__LOG__FORMAT", &["json", "text"]),
     ] {
-        for choice in find(name).unwrap().choices {
-            let settings = tokens_with(&[(variable, choice)]).read::<ServiceSettings>();
-            assert!(settings.is_ok(), "{name} {choice}: {settings:?}");
+        for choice in choices {
+            let settings = read_tokens(&tokens_with(&[(variable, choice)]));
+            assert!(settings.is_ok(), "{variable} {choice}: {settings:?}");
         }
     }
 }
@@ -236,7 +240,7 @@ fn an_unreadable_file_is_reported_without_its_text() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.toml");
     fs::write(&file, "[smtp]\npassword = hunter2\n").unwrap();
-    let error = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment_of(&[])).unwrap_err();
+    let error = load(program("tokens"), Some(&file), &[]).unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("the settings cannot be read: "), "{error}");
     assert!(
@@ -245,33 +249,32 @@ fn an_unreadable_file_is_reported_without_its_text() {
     );
     assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
     let missing = folder.path().join("nowhere.toml");
-    let error = Loaded::merge(Binary::Tokens, TOKENS, Some(&missing), environment_of(&[])).unwrap_err();
+    let error = load(program("tokens"), Some(&missing), &[]).unwrap_err();
     assert!(error.to_string().contains("nowhere.toml"), "{error}");
 }
 
 #[test]
 fn one_file_can_configure_all_services_but_not_authme() {
     let grace = [("AUTHME__TOKENS__REFRESH_GRACE", "0s")];
-    assert!(load(Binary::Factors, FACTORS, &grace).is_ok());
+    assert!(load(program("factors"), None, &grace).is_ok());
     let database = [("AUTHME__STORE__DATABASE", "other")];
     assert_eq!(
-        unknown_names(load(Binary::Authme, ONLY_LOG, &database)),
+        unknown_names(load(local_program(), None, &database)),
         ["store.database"]
     );
 }
 
 #[test]
 fn missing_settings_are_named_with_their_variables() {
-    let missing = |binary, defaults, variables: &[(&str, &str)]| match load(binary, defaults, variables)
-        .unwrap()
-        .service()
-        .unwrap_err()
-    {
-        SettingsError::Missing(missing) => missing,
-        other => panic!("{other}"),
+    let missing = |context, variables: &[(&str, &str)]| {
+        let loaded = load(program(context), None, variables).unwrap();
+        match loaded.read::<LogSettings>().unwrap_err() {
+            SettingsError::Missing(missing) => missing,
+            other => panic!("{other}"),
+        }
     };
     assert_eq!(
-        missing(Binary::Tokens, TOKENS, &[("AUTHME__KEYS__URL", "http://tokens/keys")]),
+        missing("tokens", &[("AUTHME__KEYS__URL", "http://tokens/keys")]),
         [
             "store.mongodb_uri_file (AUTHME__STORE__MONGODB_URI_FILE)",
             "kafka.brokers (AUTHME__KAFKA__BROKERS)",
@@ -282,7 +285,7 @@ fn missing_settings_are_named_with_their_variables() {
         ]
     );
     assert_eq!(
-        missing(Binary::Factors, FACTORS, &REQUIRED[..4]),
+        missing("factors", &REQUIRED[..4]),
         [
             "keys.directory (AUTHME__KEYS__DIRECTORY) or keys.url (AUTHME__KEYS__URL)",
             "secrets.codes_file (AUTHME__SECRETS__CODES_FILE)",
@@ -296,44 +299,60 @@ fn missing_settings_are_named_with_their_variables() {
 fn a_verifier_needs_only_one_source_of_keys() {
     for keys in [("AUTHME__KEYS__URL", "http://tokens/keys"), REQUIRED[4]] {
         let variables = [&REQUIRED[..4], &SENDER, &[keys]].concat();
-        assert!(
-            load(Binary::Factors, FACTORS, &variables).unwrap().service().is_ok(),
-            "{keys:?}"
-        );
+        let loaded = load(program("factors"), None, &variables).unwrap();
+        assert!(ServiceSettings::read(&loaded).is_ok(), "{keys:?}");
     }
+}
+
+#[test]
+fn a_service_that_signs_does_not_read_the_url_of_the_key_set() {
+    let (service, _) = read_tokens(&tokens_with(&[("AUTHME__KEYS__URL", "http://tokens/keys")])).unwrap();
+    assert_eq!(service.key_set.url, None);
 }
 
 #[test]
 fn required_settings_are_sufficient() {
     let loaded = tokens_with(&[]);
-    let (service, issuer) = (loaded.service().unwrap(), loaded.issuer().unwrap());
+    let (service, issuer) = read_tokens(&loaded).unwrap();
     assert_eq!(service.http.drain, Duration::from_secs(5));
-    assert_eq!(service.kafka.security, KafkaSecurity::Plaintext);
-    assert!(!service.kafka.allow_insecure && !service.store.allow_insecure && !service.keys.allow_insecure);
+    assert_eq!(service.kafka.security, Security::Plaintext);
+    assert!(!service.kafka.allow_insecure && !service.store.allow_insecure && !service.key_set.allow_insecure);
     assert_eq!(service.keys.directory.unwrap(), Path::new("/run/keys"));
     assert_eq!(issuer.tokens.refresh_grace, Duration::from_secs(30));
 }
 
+/// Returns whether an error names the setting whose value cannot be used.
+fn is_about(error: &SettingsError, setting: &str) -> bool {
+    match error {
+        SettingsError::Unusable { name, .. } | SettingsError::WrongType { name, .. } => name == setting,
+        _ => false,
+    }
+}
+
 #[test]
-fn unusable_code_limits_are_rejected() {
-    let sender = |more: &[(&str, &str)]| {
+fn unusable_settings_of_factors_are_rejected() {
+    let read = |more: &[(&str, &str)]| {
         let variables = [&REQUIRED[..5], &SENDER, more].concat();
-        load(Binary::Factors, FACTORS, &variables).unwrap().sender()
+        let loaded = load(program("factors"), None, &variables).unwrap();
+        ServiceSettings::read(&loaded)?;
+        delivery(&loaded)?;
+        loaded.read::<CodeSecretSettings>()?;
+        loaded.read::<CodeSettings>()
     };
-    let codes = sender(&[]).unwrap().codes;
-    assert_eq!(codes.limits(), FactorsSettings::default());
+    let codes = read(&[]).unwrap();
+    assert_eq!(codes.use_cases(), FactorsSettings::default());
     for (variable, value, setting) in [
+        ("AUTHME__KEYS__LONGEST_AGE", "59s", "keys.longest_age"),
         ("AUTHME__CODES__LIFETIME", "11m", "codes.lifetime"),
         ("AUTHME__CODES__LIFETIME", "0s", "codes.lifetime"),
         ("AUTHME__CODES__ATTEMPTS_PER_CONTACT", "0", "codes.attempts_per_contact"),
         ("AUTHME__CODES__SENDS_PER_USER", "0", "codes.sends_per_user"),
+        ("AUTHME__DELIVERY__WITHIN", "999ms", "delivery.within"),
         ("AUTHME__SECRETS__CODES_FILE", "secret://hunter2", "secrets.codes_file"),
     ] {
-        let error = sender(&[(variable, value)]).unwrap_err();
-        assert!(
-            matches!(&error, SettingsError::Unusable { name, .. } if *name == setting),
-            "{variable}: {error}"
-        );
+        let error = read(&[(variable, value)]).unwrap_err();
+        assert!(is_about(&error, setting), "{variable}: {error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 }
 
@@ -347,26 +366,25 @@ fn unusable_settings_are_rejected() {
         ),
         ("AUTHME__STORE__CONNECTIONS", "0", "store.connections"),
         ("AUTHME__RELAY__LEASE", "10ms", "relay.lease"),
-        ("AUTHME__KEYS__LONGEST_AGE", "59s", "keys.longest_age"),
         ("AUTHME__KAFKA__PARTITIONS", "0", "kafka.partitions"),
+        ("AUTHME__KAFKA__REPLICATION", "0", "kafka.replication"),
+        ("AUTHME__KAFKA__SASL_MECHANISM", "PLAIN", "kafka.sasl_mechanism"),
+        ("AUTHME__HTTP__WRITE_TIMEOUT", "999ms", "http.write_timeout"),
         (
-            "AUTHME__KAFKA__CERTIFICATE_FILE",
-            "/run/c.pem",
-            "kafka.certificate_file",
+            "AUTHME__TOKENS__REFRESH_IDLE_LIFETIME",
+            "0s",
+            "tokens.refresh_idle_lifetime",
         ),
-        ("AUTHME__KAFKA__CA_FILE", "/run/ca.pem", "kafka.security"),
-        ("AUTHME__KAFKA__SASL_USERNAME", "ada", "kafka.security"),
-        ("AUTHME__KAFKA__SECURITY", "scram", "kafka.security"),
+        (
+            "AUTHME__TOKENS__ACCESS_TOKEN_LIFETIME",
+            "2h",
+            "tokens.access_token_lifetime",
+        ),
     ] {
-        let error = tokens_with(&[(variable, value)]).service().unwrap_err();
-        assert!(
-            matches!(&error, SettingsError::Unusable { name, .. } if *name == setting),
-            "{variable}: {error}"
-        );
+        let error = read_tokens(&tokens_with(&[(variable, value)])).unwrap_err();
+        assert!(is_about(&error, setting), "{variable}: {error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
-    let too_long = tokens_with(&[("AUTHME__TOKENS__ACCESS_TOKEN_LIFETIME", "2h")]);
-    assert!(matches!(too_long.issuer(), Err(SettingsError::Unusable { .. })));
 }
 
 #[test]
@@ -378,7 +396,7 @@ fn print_shows_sources_and_no_secrets() {
         ("AUTHME__STORE__MONGODB_URI_FILE", "mongodb://ada:hunter2@db"),
         ("AUTHME__KAFKA__BROKERS", "kafka:9092"),
     ];
-    let loaded = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment_of(&variables)).unwrap();
+    let loaded = load(program("tokens"), Some(&file), &variables).unwrap();
     let printed = loaded.print();
     let line = |name: &str| printed.lines().find(|line| line.contains(name)).unwrap();
     assert_eq!(line("http.listen"), "http.listen = \"127.0.0.1:8080\"  # from default");
@@ -398,44 +416,50 @@ fn print_shows_sources_and_no_secrets() {
 }
 
 #[test]
-fn every_setting_of_the_catalog_is_read() {
-    let loaded = tokens_with(&[]);
-    let mut full = config::Config::builder().add_source(loaded.merged);
-    for setting in SETTINGS.iter().filter(|setting| setting.is_read_by(Binary::Tokens)) {
-        if setting.name.contains("_file") || setting.name.contains("sasl") {
-            full = full.set_override(setting.name, "given").unwrap();
-        }
+fn values_outside_of_their_limits_are_reported_with_the_limit() {
+    for (variable, value, expected) in [
+        (
+            "RELAY__LEASE",
+            "10ms",
+            "`relay.lease` must be a duration of at least 1s, not \"10ms\"",
+        ),
+        (
+            "STORE__CONNECTIONS",
+            "0",
+            "`store.connections` must be a whole number of at least 1, not \"0\"",
+        ),
+        (
+            "HTTP__WORKERS",
+            "-1",
+            "`http.workers` must be a whole number of at least 0, not \"-1\"",
+        ),
+    ] {
+        let variable = format!("AUTHME__{variable}");
+        assert_eq!(
+            report_error("", &[(&variable, value)]),
+            format!("{expected} (variable {variable})")
+        );
     }
-    let full = full.build().unwrap();
-    let ignored = |read: fn(config::Config, &mut dyn FnMut(String))| {
-        let mut ignored = HashSet::new();
-        read(full.clone(), &mut |name| {
-            ignored.insert(name);
-        });
-        ignored
-    };
-    let by_service = ignored(|full, ignored| {
-        serde_ignored::deserialize::<_, _, ServiceSettings>(full, |path| ignored(path.to_string()))
-            .map(drop)
-            .unwrap();
-    });
-    let by_issuer = ignored(|full, ignored| {
-        serde_ignored::deserialize::<_, _, IssuerSettings>(full, |path| ignored(path.to_string()))
-            .map(drop)
-            .unwrap();
-    });
-    let by_both: Vec<_> = by_service.intersection(&by_issuer).collect();
-    assert!(by_both.is_empty(), "{by_both:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("factors.toml");
+    for within in ["999ms", "0s", "-10s", "10", "soon", ""] {
+        fs::write(&file, format!("[delivery]\nwithin = '{within}'\n")).unwrap();
+        let loaded = load(program("factors"), Some(&file), &[&REQUIRED[..5], &SENDER].concat()).unwrap();
+        let error = delivery(&loaded).unwrap_err();
+        assert!(is_about(&error, "delivery.within"), "{within}: {error}");
+    }
 }
 
 #[test]
-fn default_roles_of_saml_users_exclude_administrators() {
-    let with = |role: &str| SamlSettings {
-        default_roles: vec!["AUTH-BASIC".to_owned(), role.to_owned()],
-    };
-    assert!(with("USER").check().is_ok());
-    for role in ["ADMIN", "ROLE_IAM_ADMIN_MAINTENANCE", "CLI-1STPARTY", "AUTH-MFA"] {
-        let error = with(role).check().unwrap_err();
-        assert!(error.to_string().contains(role), "{error}");
+fn every_section_declares_settings() {
+    for (context, sections) in services() {
+        for section in sections {
+            let only = Program {
+                sections: vec![section],
+                ..program(context)
+            };
+            let printed = load(only, None, &[]).unwrap().print();
+            assert!(!printed.is_empty(), "{context}: {section:?}");
+        }
     }
 }
