@@ -1,35 +1,4 @@
-use std::net::{Ipv4Addr, TcpListener};
-use std::process;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU16, Ordering};
-
-/// The range of ports. It is below the ports that Linux assigns to outgoing connections. Otherwise a connection could
-/// take a port after it was chosen and before the service listens on it.
-const FIRST_PORT: u16 = 21_000;
-const LAST_PORT: u16 = 31_999;
-
-/// The distance between the first ports of two test processes with consecutive ids, because both may run at the same
-/// time.
-const STRIDE: u32 = 40;
-
-static NEXT_PORT: LazyLock<AtomicU16> = LazyLock::new(|| {
-    let size = u32::from(LAST_PORT - FIRST_PORT);
-    let begin = u16::try_from((process::id() * STRIDE) % size).unwrap_or_default();
-    AtomicU16::new(FIRST_PORT + begin)
-});
-
-/// Returns a free loopback port. Returns each port of the range once before it starts again at the first.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-        if port >= LAST_PORT {
-            NEXT_PORT.store(FIRST_PORT, Ordering::Relaxed);
-        }
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
+use test_servers::free_port;
 
 /// The ports of a service on the loopback interface.
 #[derive(Debug, Clone, Copy)]

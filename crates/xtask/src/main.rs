@@ -1,21 +1,20 @@
 //! The project's own tasks: `cargo xtask <task>`.
 //!
-//! Each task is a variant of [`Task`] and a module of its own. Dependencies stay few, because cargo compiles them
-//! before a task starts.
+//! Dependencies stay few, because cargo compiles them before a task starts. A task that needs more is a program of a crate
+//! of its own, which cargo builds when the task starts.
 #![expect(clippy::print_stdout, reason = "a task prints its results")]
 
-mod bench;
 mod checkout;
-mod servers;
+mod program;
 mod shell;
 mod summary;
 mod test;
 mod tools;
-mod trial;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use program::Arguments;
 
 /// The tasks of this checkout.
 #[derive(Parser)]
@@ -24,19 +23,22 @@ enum Task {
     /// Run every check that a change has to pass: format, architecture rules, lints, documentation, dependencies, tests
     Test(test::TestArguments),
     /// Measure speed and cost against their promises, relative to reference measurements of the same run
-    Bench(bench::BenchArguments),
+    #[command(disable_help_flag = true)]
+    Bench(Arguments),
     /// Test the promises of correctness repeatedly under races and faults
-    Trial(trial::TrialArguments),
+    #[command(disable_help_flag = true)]
+    Trial(Arguments),
     /// Start and stop real servers for tests: a document store, a broker and a mail server
-    #[command(subcommand)]
-    Servers(servers::ServersTask),
+    #[command(disable_help_flag = true)]
+    Servers(Arguments),
 }
 
 fn main() -> ExitCode {
     match Task::parse() {
         Task::Test(arguments) => test::run(&arguments),
-        Task::Bench(arguments) => bench::run(&arguments),
-        Task::Trial(arguments) => trial::run(&arguments),
-        Task::Servers(task) => servers::run(task),
+        // The load is a debug build, as in all results of docs/benchmarks.md; the programs that it measures are not.
+        Task::Bench(arguments) => program::run("bench", &arguments),
+        Task::Trial(arguments) => program::run("trials", &arguments),
+        Task::Servers(arguments) => program::run("test-servers", &arguments),
     }
 }

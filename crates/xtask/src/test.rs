@@ -8,10 +8,9 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 
 use crate::checkout::{self, command};
-use crate::servers;
 use crate::summary::Summary;
 use crate::tools::CARGO_DENY;
-use step::{Step, print_heading, step_error};
+use step::Step;
 
 /// The steps to run.
 #[derive(Args)]
@@ -27,8 +26,14 @@ const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 /// Every test except the tests of this crate, which are the step of the architecture rules.
 const OTHER_TESTS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--features", "authme/mongodb"];
 
-/// The variable whose value `required` makes a test fail when its server is missing, as in CI.
-const REQUIRED_SERVERS: &str = "AUTHME_TEST_SERVERS";
+/// The variables by which tests find their servers, and the one whose value `required` makes a test fail when its server
+/// is missing, as in CI.
+const SERVER_VARIABLES: [&str; 4] = [
+    "AUTHME_TEST_MONGODB_URI",
+    "AUTHME_TEST_KAFKA_BROKERS",
+    "AUTHME_TEST_SMTP",
+    "AUTHME_TEST_SERVERS",
+];
 
 /// Runs the steps. The last line of the output has the number of passed, failed and skipped tests, if a test ran.
 pub(crate) fn run(arguments: &TestArguments) -> ExitCode {
@@ -53,23 +58,23 @@ pub(crate) fn run(arguments: &TestArguments) -> ExitCode {
 
 fn run_fast_steps(summary: &mut Summary) -> anyhow::Result<()> {
     format().run()?;
-    architecture_rules().run_tests(summary, &[])?;
+    architecture_rules().run_tests(summary)?;
     clippy("clippy", &EVERYTHING).run()?;
-    tests_without_servers().run_tests(summary, &[])
+    tests_without_servers().run_tests(summary)
 }
 
 fn run_all_steps(summary: &mut Summary) -> anyhow::Result<()> {
     format().run()?;
-    architecture_rules().run_tests(summary, &[])?;
+    architecture_rules().run_tests(summary)?;
     clippy("clippy", &EVERYTHING).run()?;
     clippy("clippy of authme without MongoDB", &["--package", "authme"]).run()?;
     documentation().run()?;
     fuzz_targets()?.run()?;
     dependencies()?.run()?;
     build().run()?;
-    documentation_tests().run_tests(summary, &[])?;
-    unit_tests().run_tests(summary, &[])?;
-    with_servers(|variables| integration_tests().run_tests(summary, variables))
+    documentation_tests().run_tests(summary)?;
+    unit_tests().run_tests(summary)?;
+    integration_tests()?.run_tests(summary)
 }
 
 fn format() -> Step {
@@ -99,7 +104,8 @@ fn documentation() -> Step {
 
 fn fuzz_targets() -> anyhow::Result<Step> {
     let mut command = cargo(&["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"], &[]);
-    command.env("CARGO_TARGET_DIR", checkout::target()?);
+    let target = checkout::programs()?.join("..");
+    command.env("CARGO_TARGET_DIR", target);
     let advice = "the fuzz targets do not build; fuzz/README.md explains them";
     Ok(Step::new("fuzz targets", command, advice))
 }
@@ -122,8 +128,18 @@ fn build() -> Step {
 fn tests_without_servers() -> Step {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
     // Excluding the two crates changes no feature of a dependency, so both modes share one build.
-    command.args(["--exclude", "end-to-end", "--lib", "--test", "it"]);
-    for variable in servers::VARIABLES.into_iter().chain([REQUIRED_SERVERS]) {
+    command.args([
+        "--exclude",
+        "end-to-end",
+        "--lib",
+        "--bin",
+        "bench",
+        "--bin",
+        "trials",
+        "--test",
+        "it",
+    ]);
+    for variable in SERVER_VARIABLES {
         command.env_remove(variable);
     }
     Step::new("tests without servers", command, FIX_TESTS)
@@ -140,11 +156,14 @@ fn unit_tests() -> Step {
     Step::new("unit tests", command, FIX_TESTS)
 }
 
-fn integration_tests() -> Step {
+/// The tests that may need servers. `test-servers`, which the build step has built, starts the ones that are missing, and
+/// stops those that it started.
+fn integration_tests() -> anyhow::Result<Step> {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
     command.args(["--test", "*"]);
+    let servers = checkout::programs()?.join("test-servers");
     let step = Step::new("integration tests", command, FIX_TESTS);
-    step.with_preparation("export $(cargo xtask servers up)")
+    Ok(step.run_by("cargo xtask servers run --", servers, &["run", "--"]))
 }
 
 const FIX_TESTS: &str = "fix the tests that say FAILED above, or the errors if they did not compile";
@@ -153,39 +172,4 @@ fn cargo(subcommand: &[&str], scope: &[&str]) -> Command {
     let mut cargo = command("cargo");
     cargo.args(subcommand).args(scope);
     cargo
-}
-
-/// Runs `tests` with the variables that name the servers, and stops the servers that it had to start.
-fn with_servers(tests: impl FnOnce(&[(&'static str, String)]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    print_heading("servers");
-    let before = servers::running_servers();
-    let passed = start_servers().and_then(|variables| tests(&variables));
-    servers::stop_others(before)?;
-    passed
-}
-
-/// Starts the servers that some tests need, and returns the variables that name them. If a server cannot run on this
-/// machine, its tests are listed as ignored. If servers are required, as in CI, the run ends here.
-fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
-    let stores = servers::ensure_up().map(|addresses| addresses.variables().to_vec());
-    let mail = servers::ensure_mail_up().map(|server| vec![server.variable()]);
-    let mut variables = Vec::new();
-    for started in [stores, mail] {
-        match started {
-            Ok(started) => variables.extend(started),
-            Err(error) if are_servers_required() => {
-                return Err(step_error("servers", &error, "cargo xtask servers up"));
-            }
-            Err(error) => println!("the tests that need this server are listed as ignored: {error:#}"),
-        }
-    }
-    Ok(variables)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether tests require servers is not an AuthMe setting"
-)]
-fn are_servers_required() -> bool {
-    std::env::var_os(REQUIRED_SERVERS).is_some_and(|servers| servers == "required")
 }

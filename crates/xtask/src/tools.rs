@@ -5,7 +5,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context as _, ensure};
 
 use crate::checkout;
 
@@ -24,7 +24,7 @@ impl Tool {
     /// Returns the path of the program. Installs the program first if it is missing or has another version.
     pub(crate) fn install(&self) -> anyhow::Result<PathBuf> {
         let Self { name, version } = self;
-        let cache = cache_folder("tools")?;
+        let cache = cache_folder()?;
         let program = cache.join("bin").join(name);
         if self.is_installed_at(&program) {
             return Ok(program);
@@ -34,7 +34,8 @@ impl Tool {
         // Without `--force` cargo does not replace a program that it did not install itself, such as a copied one.
         install.args(["install", name, "--version", version, "--locked", "--force", "--root"]);
         install.arg(&cache);
-        checkout::must_succeed(install, &format!("{name} {version} could not be installed"))?;
+        let status = install.status().context("cargo cannot be started")?;
+        ensure!(status.success(), "{name} {version} could not be installed ({status})");
         Ok(program)
     }
 
@@ -48,11 +49,11 @@ impl Tool {
 
 /// Returns the path of a folder outside the checkout, for programs that a task installs once.
 #[expect(clippy::disallowed_methods, reason = "the cache of a task is not an AuthMe setting")]
-pub(crate) fn cache_folder(folder: &str) -> anyhow::Result<PathBuf> {
-    let base = env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
+fn cache_folder() -> anyhow::Result<PathBuf> {
+    let named = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let folder = named
         .filter(|path| path.is_absolute())
-        .or_else(|| Some(env::home_dir()?.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME names a folder for programs")?;
-    Ok(base.join("authme").join(folder))
+        .or_else(|| Some(env::home_dir()?.join(".cache")));
+    let folder = folder.context("neither XDG_CACHE_HOME nor HOME names a folder for programs")?;
+    Ok(folder.join("authme/tools"))
 }

@@ -6,7 +6,7 @@ use ports::factors::CodeMessage;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The mail server of the tests, read from the description that `crates/xtask/src/servers/smtp.py` writes.
+/// The mail server of the tests, read from the description that `crates/test-servers/servers/smtp.py` writes.
 #[derive(Clone, Deserialize)]
 pub(crate) struct MailServer {
     pub(crate) host: String,

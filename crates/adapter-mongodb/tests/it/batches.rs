@@ -8,8 +8,8 @@ use adapter_mongodb::MongodbSettings;
 use domain::ids::UserId;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
-use mongodb_proxy::{Command, MongodbProxy, Reaction, resolve_host, via_proxy};
 use ports::StoreError;
+use test_servers::mongodb_proxy::{Command, MongodbProxy, Reaction, resolve_host, via_proxy};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 

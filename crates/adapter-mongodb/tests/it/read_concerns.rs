@@ -11,9 +11,9 @@ use domain::ids::{EventId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
 use libtest_mimic::Trial;
-use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, resolve_host, via_proxy};
 use ports::Stores;
 use ports::{SaveOutcome, StoreError};
+use test_servers::mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, resolve_host, via_proxy};
 use tokio::runtime::Runtime;
 
 use crate::test_database::{TestDatabase, server};

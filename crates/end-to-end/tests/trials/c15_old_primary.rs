@@ -4,8 +4,8 @@
 use std::io;
 
 use end_to_end::{Caller, Options, Request, Response, Servers, Service};
-use mongodb_proxy::{OldPrimary, PartitionStats, resolve_host, via_proxy};
 use serde_json::json;
+use test_servers::mongodb_proxy::{OldPrimary, PartitionStats, resolve_host, via_proxy};
 
 use crate::Outcome;
 use crate::setup::{Clients, Setup, email, send_with_retries};

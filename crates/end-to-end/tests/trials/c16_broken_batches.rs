@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use end_to_end::{Caller, Options, Request, Response, Servers, Service};
-use mongodb_proxy::bson::{Bson, Document, doc};
-use mongodb_proxy::{Command, MongodbProxy, Reaction, Server, resolve_host, via_proxy};
 use serde_json::json;
+use test_servers::mongodb_proxy::bson::{Bson, Document, doc};
+use test_servers::mongodb_proxy::{Command, MongodbProxy, Reaction, Server, resolve_host, via_proxy};
 use tokio::task::JoinSet;
 
 use crate::Outcome;

@@ -1,8 +1,10 @@
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 
+use crate::checkout;
 use crate::shell;
 use crate::summary::Summary;
 
@@ -12,23 +14,29 @@ pub(super) struct Step {
     command: Command,
     /// The action that fixes a failure.
     advice: &'static str,
-    /// A shell line that a developer must run before the command, to run the step alone.
-    preparation: Option<&'static str>,
+    /// The shell line that runs the step alone.
+    alone: String,
 }
 
 impl Step {
     pub(super) fn new(name: &'static str, command: Command, advice: &'static str) -> Self {
         Self {
             name,
+            alone: shell::line(&command),
             command,
             advice,
-            preparation: None,
         }
     }
 
-    pub(super) fn with_preparation(self, shell_line: &'static str) -> Self {
+    /// Lets a program run the command. A developer runs it by `prefix`.
+    pub(super) fn run_by(self, prefix: &str, program: PathBuf, arguments: &[&str]) -> Self {
+        let mut command = checkout::command(program);
+        command.args(arguments).arg(self.command.get_program());
+        command.args(self.command.get_args());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Self {
-            preparation: Some(shell_line),
+            alone: format!("{prefix} {}", self.alone),
+            command,
             ..self
         }
     }
@@ -36,19 +44,16 @@ impl Step {
     /// Runs the command to its end.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         print_heading(self.name);
-        let alone = self.how_to_run_alone();
         let status = self.command.status().context("the command cannot be started");
         let succeeded = status.and_then(|status| self.check(status));
-        succeeded.map_err(|cause| step_error(self.name, &cause, &alone))
+        succeeded.map_err(|cause| step_error(self.name, &cause, &self.alone))
     }
 
     /// Runs the command, which is a `cargo test`, to its end. Forwards its output and adds the results to `summary`.
-    pub(super) fn run_tests(mut self, summary: &mut Summary, variables: &[(&str, String)]) -> anyhow::Result<()> {
+    pub(super) fn run_tests(mut self, summary: &mut Summary) -> anyhow::Result<()> {
         print_heading(self.name);
-        let alone = self.how_to_run_alone();
-        self.command.envs(variables.iter().map(|(name, value)| (name, value)));
         let passed = self.count_results(summary, &mut io::stdout().lock());
-        passed.map_err(|cause| step_error(self.name, &cause, &alone))
+        passed.map_err(|cause| step_error(self.name, &cause, &self.alone))
     }
 
     fn count_results(&mut self, summary: &mut Summary, stdout: &mut impl Write) -> anyhow::Result<()> {
@@ -80,22 +85,14 @@ impl Step {
             Err(anyhow!("{} ({status})", self.advice))
         }
     }
-
-    fn how_to_run_alone(&self) -> String {
-        let command = shell::line(&self.command);
-        match self.preparation {
-            Some(preparation) => format!("{preparation} && {command}"),
-            None => command,
-        }
-    }
 }
 
-pub(super) fn print_heading(step: &str) {
+fn print_heading(step: &str) {
     println!("\n── {step}");
 }
 
 /// Returns an error that names the failed step, its cause and the shell line that runs it alone.
-pub(super) fn step_error(step: &str, cause: &anyhow::Error, alone: &str) -> anyhow::Error {
+fn step_error(step: &str, cause: &anyhow::Error, alone: &str) -> anyhow::Error {
     anyhow!("the step `{step}` failed: {cause:#}\nto run it alone: {alone}")
 }
 
@@ -112,10 +109,10 @@ mod tests {
     #[test]
     fn failed_step_returns_its_name_and_command() {
         step("exit 0").run().unwrap();
-        let error = step("exit 3").with_preparation("cd /").run().unwrap_err();
+        let error = step("exit 3").run_by("run", "env".into(), &["A=1"]).run().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the step `tests` failed: read the output above (exit status: 3)\nto run it alone: cd / && sh -c 'exit 3'"
+            "the step `tests` failed: read the output above (exit status: 3)\nto run it alone: run sh -c 'exit 3'"
         );
     }
 
