@@ -10,8 +10,8 @@ use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 use crate::checkout::run_for_output;
-use crate::free_port;
 use crate::http::returns_ok;
+use crate::ports::free_port;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
