@@ -3,8 +3,9 @@
 #
 #     registries.sh FUNCTION [ARGUMENTS]
 #
-# FOLDER is the folder for programs, data and logs. The variables *_PORT have the ports. `install_…` installs a program
-# once, `format_…` replaces the data of a server by empty data, and `run_…` becomes the process of a server.
+# FOLDER is the folder for programs, data and logs. The variables *_PORT have the ports. `missing_…` lists what this
+# machine lacks for a server. `install_…` installs a program once, `format_…` replaces its data by empty data, `run_…`
+# becomes its process, and `ready_…` succeeds once the process is ready.
 set -euo pipefail
 
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -18,18 +19,23 @@ aiosmtpd=$FOLDER/aiosmtpd-$aiosmtpd_version
 postgresql=$FOLDER/postgresql-18-documentdb
 postgresql_data=/var/lib/postgresql/authme
 
-# Lists what this machine lacks for the store and the broker, with the reason of each.
-missing() {
-    local need
-    for need in \
-        'java (a JRE 17 or newer) runs Kafka' \
-        'mvn (Maven) fetches Kafka' \
-        'go builds FerretDB' \
-        'apt-get (Debian) fetches PostgreSQL with DocumentDB' \
-        'unshare (util-linux, on Linux) isolates the mounts of PostgreSQL'; do
-        command -v "${need%% *}" >/dev/null || echo "- $need"
-    done
+missing_mongodb() {
+    lacks 'go builds FerretDB'
+    lacks 'apt-get (Debian) fetches PostgreSQL with DocumentDB'
+    lacks 'unshare (util-linux, on Linux) isolates the mounts of PostgreSQL'
     ((EUID == 0)) || echo '- root (`chroot` and `mount`) starts PostgreSQL: run this as root'
+}
+
+missing_kafka() {
+    lacks 'java (a JRE 17 or newer) runs Kafka'
+    lacks 'mvn (Maven) fetches Kafka'
+}
+
+missing_smtp() { lacks 'python3 (with its module venv) runs the mail server'; }
+
+# Prints the need if its first word is no installed program.
+lacks() { # NEED
+    command -v "${1%% *}" >/dev/null || echo "- $1"
 }
 
 # Runs a command that fills the folder, unless the folder exists. The command gets another folder, which is renamed
@@ -69,6 +75,8 @@ END
 }
 
 run_kafka() { exec java -Xmx512m -cp "$kafka/*" kafka.Kafka "$FOLDER/kafka.properties"; }
+
+ready_kafka() { grep --quiet 'Kafka Server started' "$FOLDER/logs/kafka.log"; }
 
 install_postgresql() { once "$postgresql" fetch_postgresql; }
 
@@ -117,6 +125,8 @@ run_postgresql() {
         -c cron.database_name=postgres -c cron.host=127.0.0.1 -c cron.log_statement=off -c cron.log_run=off
 }
 
+ready_postgresql() { grep --quiet 'database system is ready to accept connections' "$FOLDER/logs/postgresql.log"; }
+
 install_ferretdb() { once "$ferretdb" fetch_ferretdb; }
 
 fetch_ferretdb() { GOBIN=$1 go install "github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v$ferretdb_version"; }
@@ -138,7 +148,14 @@ run_ferretdb() {
         --state-dir "$FOLDER/ferretdb-state"
 }
 
-install_smtp() { once "$aiosmtpd" fetch_aiosmtpd; }
+# Succeeds once FerretDB has reached PostgreSQL through its own listener.
+ready_ferretdb() {
+    exec 3<>"/dev/tcp/127.0.0.1/$FERRETDB_HEALTH_PORT"
+    printf 'GET /debug/readyz HTTP/1.0\r\n\r\n' >&3
+    grep --quiet '^HTTP/1.. 200' <&3
+}
+
+install_aiosmtpd() { once "$aiosmtpd" fetch_aiosmtpd; }
 
 # The packages with all their dependencies. trustme creates the certificates.
 fetch_aiosmtpd() {
@@ -148,8 +165,10 @@ fetch_aiosmtpd() {
 }
 
 # Removes the mails and the certificates.
-format_smtp() { rm -rf "$FOLDER/smtp-data"; }
+format_aiosmtpd() { rm -rf "$FOLDER/smtp-data"; }
 
-run_smtp() { exec "$aiosmtpd/bin/python" "$here/smtp.py" "$FOLDER/smtp-data"; }
+run_aiosmtpd() { exec "$aiosmtpd/bin/python" "$here/smtp.py" "$FOLDER/smtp-data"; }
+
+ready_aiosmtpd() { [[ -e $FOLDER/smtp-data/server.json ]]; }
 
 "$@"

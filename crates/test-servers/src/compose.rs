@@ -3,14 +3,24 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use crate::addresses::Addresses;
 use crate::checkout;
+use crate::endpoint::{Endpoint, Server};
+use crate::record::Record;
 
-/// Returns the addresses that docker-compose.yml publishes.
-pub(crate) fn addresses() -> Addresses {
-    Addresses {
-        mongodb_uri: "mongodb://127.0.0.1:27017/?directConnection=true".into(),
-        kafka_brokers: "127.0.0.1:9092".into(),
+/// Returns the record of the containers, with the addresses that docker-compose.yml publishes.
+pub(crate) fn record() -> Record {
+    let endpoints = [
+        (Server::Mongodb, "mongodb://127.0.0.1:27017/?directConnection=true"),
+        (Server::Kafka, "127.0.0.1:9092"),
+    ];
+    let endpoint = |(server, value): (Server, &str)| Endpoint {
+        server,
+        value: value.to_owned(),
+    };
+    Record {
+        is_compose: true,
+        endpoints: endpoints.map(endpoint).to_vec(),
+        ..Record::default()
     }
 }
 
@@ -23,14 +33,8 @@ pub(crate) fn is_engine_reachable() -> bool {
     })
 }
 
-/// Starts the containers. Removes them again if one does not start.
 pub(crate) fn start() -> anyhow::Result<()> {
-    let started = compose(&["up", "--detach", "--wait"]);
-    if started.is_err() {
-        // The first error has the cause. An error of the clean-up would hide it.
-        let _ = stop();
-    }
-    started
+    compose(&["up", "--detach", "--wait"])
 }
 
 /// Removes the containers with their data. A named volume stays.

@@ -15,7 +15,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn open() -> anyhow::Result<Self> {
-        Self::at(cache_folder()?.join("authme/servers"))
+        Self::at(cache_folder()?.join("authme/test-servers"))
     }
 
     fn at(path: PathBuf) -> anyhow::Result<Self> {
@@ -58,9 +58,9 @@ impl Folder {
     }
 
     /// Replaces a record atomically.
-    pub(crate) fn write_record(&self, name: &str, state: &impl Serialize) -> anyhow::Result<()> {
+    pub(crate) fn write_record(&self, name: &str, record: &impl Serialize) -> anyhow::Result<()> {
         let new = self.path.join(format!("{name}.new"));
-        fs::write(&new, serde_json::to_vec_pretty(state)?)?;
+        fs::write(&new, serde_json::to_vec_pretty(record)?)?;
         fs::rename(new, self.path.join(name)).context("cannot write the record of the started servers")
     }
 
@@ -90,29 +90,28 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::state::State;
+    use crate::record::Record;
 
-    const RECORD: &str = "state.json";
+    const RECORD: &str = "stores.json";
 
     #[test]
     fn written_record_is_read_back() {
         let root = TempDir::new().unwrap();
         let folder = Folder::at(root.path().to_owned()).unwrap();
-        let state: State = serde_json::from_value(json!({
-            "way": "registries",
-            "ports": { "kafka": 1, "kafka_controller": 2, "postgresql": 3, "ferretdb": 4, "ferretdb_health": 5 },
-            "kafka": null,
-            "postgresql": { "pid": 6, "started_at": 7 },
-            "ferretdb": { "pid": 8, "started_at": 9 },
+        let record: Record = serde_json::from_value(json!({
+            "is_compose": false,
+            "endpoints": [{ "server": "Kafka", "value": "127.0.0.1:1" }],
+            "ports": { "KAFKA_PORT": 1, "KAFKA_CONTROLLER_PORT": 2 },
+            "processes": { "kafka": { "pid": 6, "started_at": 7 } },
         }))
         .unwrap();
-        assert!(folder.read_record::<State>(RECORD).unwrap().is_none());
-        for state in [state, State::Compose] {
-            folder.write_record(RECORD, &state).unwrap();
-            assert_eq!(folder.read_record(RECORD).unwrap(), Some(state));
+        assert!(folder.read_record::<Record>(RECORD).unwrap().is_none());
+        for record in [record, Record::default()] {
+            folder.write_record(RECORD, &record).unwrap();
+            assert_eq!(folder.read_record(RECORD).unwrap(), Some(record));
         }
         folder.remove_record(RECORD).unwrap();
-        assert!(folder.read_record::<State>(RECORD).unwrap().is_none());
+        assert!(folder.read_record::<Record>(RECORD).unwrap().is_none());
     }
 
     #[test]
@@ -120,6 +119,6 @@ mod tests {
         let root = TempDir::new().unwrap();
         let folder = Folder::at(root.path().to_owned()).unwrap();
         fs::write(root.path().join(RECORD), "{").unwrap();
-        assert!(folder.read_record::<State>(RECORD).is_err());
+        assert!(folder.read_record::<Record>(RECORD).is_err());
     }
 }

@@ -2,23 +2,22 @@
 //! `cargo xtask servers` start; AuthMe itself as a process ([`authme`]); and a proxy in front of the store
 //! ([`mongodb_proxy`]).
 
-mod addresses;
 pub mod authme;
 pub mod checkout;
 mod compose;
+mod endpoint;
 mod folder;
+mod group;
 pub mod http;
 pub mod mongodb_proxy;
 mod ports;
 mod process;
+mod record;
 mod registries;
-mod smtp;
-mod state;
 mod status;
 mod stores;
 mod task;
 
-pub use addresses::Addresses;
 pub use ports::free_port;
-pub use stores::{ensure_up, start_kafka, stop_kafka};
+pub use stores::{Addresses, Broker, ensure_up};
 pub use task::Task;

@@ -1,307 +1,93 @@
-//! The document store and the broker. The first source that is available is used: servers that the environment names,
-//! servers that an earlier task started, the project's containers, and, without a Docker engine, programs from the
-//! package registries.
+//! The document store and the broker, for programs that need both.
 
-use anyhow::{Context as _, bail, ensure};
+use std::fs::File;
 
-use crate::addresses::Addresses;
-use crate::compose;
+use anyhow::{Context as _, ensure};
+
+use crate::endpoint::Server;
 use crate::folder::Folder;
+use crate::group::STORES;
 use crate::process::Process;
-use crate::state::{Registries, State};
-use crate::status::Status;
+use crate::record::Record;
+use crate::registries;
 
-/// The file of the cache folder in which the servers are recorded.
-const RECORD: &str = "state.json";
-
-/// The source of the servers.
-#[derive(Debug, PartialEq, Eq)]
-enum Source {
-    FromEnvironment(Addresses),
-    /// An earlier `up` started them.
-    Running(Addresses),
-    Compose,
-    Registries,
+/// The addresses of the store and the broker.
+pub struct Addresses {
+    pub mongodb_uri: String,
+    pub kafka_brokers: String,
 }
 
-impl Source {
-    /// Returns the first source that is available. Does not check the sources after it.
-    fn first(
-        from_environment: Option<Addresses>,
-        running: impl FnOnce() -> anyhow::Result<Option<Addresses>>,
-        is_engine_reachable: impl FnOnce() -> bool,
-    ) -> anyhow::Result<Self> {
-        Ok(if let Some(addresses) = from_environment {
-            Self::FromEnvironment(addresses)
-        } else if let Some(addresses) = running()? {
-            Self::Running(addresses)
-        } else if is_engine_reachable() {
-            Self::Compose
-        } else {
-            Self::Registries
-        })
+impl Addresses {
+    /// Returns the variables by which tests find the servers.
+    pub fn variables(&self) -> [(&'static str, &str); 2] {
+        [
+            (Server::Mongodb.variable(), &self.mongodb_uri),
+            (Server::Kafka.variable(), &self.kafka_brokers),
+        ]
     }
 }
 
-/// Starts the store and the broker if necessary, and returns their addresses once they are ready. If no source is
-/// available, the error names the missing programs.
+/// Starts the store and the broker if necessary, and returns their addresses once they are ready.
 pub fn ensure_up() -> anyhow::Result<Addresses> {
-    match Source::first(
-        Addresses::from_environment()?,
-        running_addresses,
-        compose::is_engine_reachable,
-    )? {
-        Source::FromEnvironment(addresses) => {
-            addresses.ensure_reachable()?;
-            eprintln!("the environment names the servers: nothing is started");
-            Ok(addresses)
-        }
-        Source::Running(addresses) => {
-            eprintln!("the servers are up already");
-            Ok(addresses)
-        }
-        Source::Compose => start(start_containers),
-        Source::Registries => start(start_programs),
-    }
+    let mut values = STORES.ensure_up()?.into_iter().map(|endpoint| endpoint.value);
+    Ok(Addresses {
+        mongodb_uri: values.next().context("no store")?,
+        kafka_brokers: values.next().context("no broker")?,
+    })
 }
 
-/// Returns whether the environment names the servers, or the ones that an earlier task started are up.
-pub(crate) fn is_up() -> bool {
-    matches!(Addresses::from_environment(), Ok(Some(_))) || matches!(running_addresses(), Ok(Some(_)))
+/// The broker that `servers up` started from the package registries. While this value exists, other tasks cannot start or
+/// stop servers.
+pub struct Broker {
+    folder: Folder,
+    record: Record,
+    _lock: File,
 }
 
-fn running_addresses() -> anyhow::Result<Option<Addresses>> {
-    let state: Option<State> = Folder::open()?.read_record(RECORD)?;
-    Ok(state.filter(State::is_up).map(|state| state.addresses()))
-}
+const PROGRAM: &str = "kafka";
 
-fn start(start: fn(&Folder) -> anyhow::Result<State>) -> anyhow::Result<Addresses> {
-    let folder = Folder::open()?;
-    let _lock = folder.lock()?;
-    // Another task may have started or stopped servers while this one waited for the lock.
-    match folder.read_record(RECORD)? {
-        Some(State::Registries(mut servers)) if servers.is_mongodb_up() && !servers.is_kafka_up() => {
-            eprintln!("kafka was stopped: starting it again");
-            servers.start_kafka(&folder, |servers| record(&folder, servers))?;
-            return Ok(servers.addresses());
-        }
-        Some(state) if state.is_up() => return Ok(state.addresses()),
-        Some(leftover) => stop_and_forget(&folder, &leftover)?,
-        None => {}
-    }
-    Ok(start(&folder)?.addresses())
-}
-
-fn start_containers(folder: &Folder) -> anyhow::Result<State> {
-    folder.write_record(RECORD, &State::Compose)?;
-    let started = compose::start();
-    if started.is_err() {
-        folder.remove_record(RECORD)?;
-    }
-    started.map(|()| State::Compose)
-}
-
-/// Starts the programs. If one does not start, stops the others.
-fn start_programs(folder: &Folder) -> anyhow::Result<State> {
-    let mut servers = Registries::new()?;
-    let started = servers.start(folder, |servers| record(folder, servers));
-    // The record of a server that could not be stopped is kept for `down`.
-    if started.is_err() && servers.stop().is_ok() {
-        folder.remove_record(RECORD)?;
-    }
-    started.map(|()| State::Registries(servers))
-}
-
-fn record(folder: &Folder, servers: &Registries) -> anyhow::Result<()> {
-    folder.write_record(RECORD, &State::Registries(servers.clone()))
-}
-
-/// Stops the servers that [`ensure_up`] started, by their recorded process ids. Returns whether it had started any.
-pub(crate) fn stop(folder: &Folder) -> anyhow::Result<bool> {
-    let state = folder.read_record(RECORD)?;
-    if let Some(state) = &state {
-        stop_and_forget(folder, state)?;
-    }
-    Ok(state.is_some())
-}
-
-fn stop_and_forget(folder: &Folder, state: &State) -> anyhow::Result<()> {
-    match state {
-        State::Compose => compose::stop()?,
-        State::Registries(servers) => servers.stop()?,
-    }
-    folder.remove_record(RECORD)
-}
-
-/// Stops the broker and keeps its port and data. Does nothing if it is already stopped.
-pub fn stop_kafka() -> anyhow::Result<()> {
-    let folder = Folder::open()?;
-    let _lock = folder.lock()?;
-    let mut servers = stoppable_servers(&folder)?;
-    servers.stop_kafka()?;
-    record(&folder, &servers)
-}
-
-/// Starts the broker again, on its port and with its data. Does nothing if it is running.
-pub fn start_kafka() -> anyhow::Result<()> {
-    let folder = Folder::open()?;
-    let _lock = folder.lock()?;
-    stoppable_servers(&folder)?.start_kafka(&folder, |servers| record(&folder, servers))
-}
-
-/// Returns the servers that can be stopped one by one. Fails if the environment names other servers than the ones that
-/// `up` started, because a trial must stop only the broker that it uses.
-fn stoppable_servers(folder: &Folder) -> anyhow::Result<Registries> {
-    let state: State = folder.read_record(RECORD)?.context("`servers up` started no server")?;
-    if let Some(named) = Addresses::from_environment()? {
+impl Broker {
+    /// Fails if the environment names other servers, because a trial must stop only the broker that it uses.
+    pub fn find() -> anyhow::Result<Self> {
+        let folder = Folder::open()?;
+        let lock = folder.lock()?;
+        let record = STORES.record(&folder)?.context("`servers up` started no server")?;
         ensure!(
-            named == state.addresses(),
+            STORES.named_endpoints()?.is_none_or(|named| named == record.endpoints),
             "the environment names other servers than `servers up` started: stop them where they were started"
         );
-    }
-    match state {
-        State::Registries(servers) => Ok(servers),
-        State::Compose => bail!("only servers from the package registries can be stopped one by one"),
-    }
-}
-
-/// Returns the status of the store and the broker. Returns nothing if the environment names none and none was started.
-pub(crate) fn statuses(folder: &Folder) -> anyhow::Result<Vec<Status>> {
-    Ok(statuses_of(Addresses::from_environment()?, folder.read_record(RECORD)?))
-}
-
-fn statuses_of(named: Option<Addresses>, started: Option<State>) -> Vec<Status> {
-    // After `export $(cargo xtask servers up)` the environment names the servers that `up` started.
-    let own = started.filter(|state| named.as_ref().is_none_or(|named| *named == state.addresses()));
-    let (source, addresses, [mongodb, kafka]) = match (own, named) {
-        (Some(state), _) => (state.source(), state.addresses(), state.processes()),
-        (None, Some(named)) => ("environment", named, Default::default()),
-        (None, None) => return Vec::new(),
-    };
-    let status = |server, address, processes| Status {
-        server,
-        source,
-        address,
-        processes,
-    };
-    vec![
-        status("mongodb", addresses.mongodb(), mongodb),
-        status("kafka", addresses.kafka(), kafka),
-    ]
-}
-
-impl State {
-    /// Returns the name of the source of the servers.
-    fn source(&self) -> &'static str {
-        match self {
-            Self::Compose => "compose",
-            Self::Registries(_) => "registries",
-        }
-    }
-
-    fn addresses(&self) -> Addresses {
-        match self {
-            Self::Compose => compose::addresses(),
-            Self::Registries(servers) => servers.addresses(),
-        }
-    }
-
-    /// Returns the named processes of the store and those of the broker.
-    fn processes(&self) -> [Vec<(&'static str, Process)>; 2] {
-        let Self::Registries(servers) = self else {
-            return Default::default();
-        };
-        let named = |name, process: Option<Process>| process.map(|process| (name, process));
-        let mongodb = [
-            named("ferretdb", servers.ferretdb),
-            named("postgresql", servers.postgresql),
-        ];
-        let kafka = named("kafka", servers.kafka);
-        [mongodb.into_iter().flatten().collect(), kafka.into_iter().collect()]
-    }
-
-    fn is_up(&self) -> bool {
-        match self {
-            Self::Compose => self.addresses().mongodb().1 && self.addresses().kafka().1,
-            Self::Registries(servers) => servers.is_mongodb_up() && servers.is_kafka_up(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn addresses(kafka_brokers: &str) -> Addresses {
-        Addresses {
-            mongodb_uri: "mongodb://127.0.0.1:1/".into(),
-            kafka_brokers: kafka_brokers.into(),
-        }
-    }
-
-    #[test]
-    fn servers_of_the_environment_come_first() {
-        let running = || unreachable!("the environment comes first");
-        let source = Source::first(Some(addresses("environment")), running, || unreachable!());
-        assert_eq!(source.unwrap(), Source::FromEnvironment(addresses("environment")));
-    }
-
-    #[test]
-    fn running_servers_come_before_an_engine() {
-        let source = Source::first(None, || Ok(Some(addresses("running"))), || unreachable!());
-        assert_eq!(source.unwrap(), Source::Running(addresses("running")));
-    }
-
-    #[test]
-    fn engine_comes_before_the_registries() {
-        assert_eq!(Source::first(None, || Ok(None), || true).unwrap(), Source::Compose);
-        assert_eq!(Source::first(None, || Ok(None), || false).unwrap(), Source::Registries);
-    }
-
-    /// Returns a record of servers whose processes have ended.
-    fn recorded_state() -> State {
-        serde_json::from_value(json!({
-            "way": "registries",
-            "ports": { "kafka": 1, "kafka_controller": 1, "postgresql": 1, "ferretdb": 1, "ferretdb_health": 1 },
-            "kafka": null,
-            "postgresql": { "pid": u32::MAX, "started_at": 0 },
-            "ferretdb": null,
-        }))
-        .unwrap()
-    }
-
-    fn sources(named: Option<Addresses>) -> Vec<&'static str> {
-        statuses_of(named, Some(recorded_state()))
-            .iter()
-            .map(|status| status.source)
-            .collect()
-    }
-
-    #[test]
-    fn own_servers_keep_their_source_when_the_environment_names_them() {
-        assert_eq!(sources(None), ["registries"; 2]);
-        assert_eq!(sources(Some(recorded_state().addresses())), ["registries"; 2]);
-        let others = Addresses {
-            kafka_brokers: "127.0.0.1:2".into(),
-            ..recorded_state().addresses()
-        };
-        assert_eq!(sources(Some(others)), ["environment"; 2]);
-    }
-
-    #[test]
-    fn ended_server_is_down() {
-        let [mongodb, kafka] = &statuses_of(None, Some(recorded_state()))[..] else {
-            panic!("two servers are recorded");
-        };
-        assert!(!mongodb.is_up() && !kafka.is_up());
-        assert!(
-            mongodb
-                .to_string()
-                .ends_with("127.0.0.1:1  postgresql 4294967295 (ended)")
+        ensure!(
+            !record.is_compose,
+            "only servers from the package registries can be stopped one by one"
         );
-        assert_eq!(kafka.to_string(), "kafka    down  registries  127.0.0.1:1");
-        assert!(statuses_of(None, None).is_empty());
+        Ok(Self {
+            folder,
+            record,
+            _lock: lock,
+        })
+    }
+
+    /// Returns the id of its process, if it is running.
+    pub fn pid(&self) -> Option<u32> {
+        let process = self.record.processes.get(PROGRAM);
+        process.filter(|process| process.is_running()).map(Process::pid)
+    }
+
+    /// Stops it and keeps its port and data. Does nothing if it is already stopped.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(process) = self.record.processes.remove(PROGRAM) {
+            process.stop(registries::stop_signal(PROGRAM))?;
+        }
+        STORES.write(&self.folder, &self.record)
+    }
+
+    /// Starts it again, on its port and with its data. Does nothing if it is running.
+    pub fn start(mut self) -> anyhow::Result<()> {
+        if self.pid().is_some() {
+            return Ok(());
+        }
+        registries::start_again(&self.folder, PROGRAM, &mut self.record, |record| {
+            STORES.write(&self.folder, record)
+        })
     }
 }

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
+use crate::endpoint::Endpoint;
 use crate::folder::Folder;
+use crate::group::{GROUPS, Group};
 use crate::status::Status;
-use crate::{smtp, stores};
 
 /// The number of servers: a document store, a broker and a mail server.
 const SERVERS: usize = 3;
@@ -30,73 +31,56 @@ pub enum Task {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-    /// Stop one server for a trial; its port and its data stay
-    #[command(hide = true)]
-    Stop { server: Stoppable },
-    /// Start a stopped server again, on its port and with its data
-    #[command(hide = true)]
-    Start { server: Stoppable },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Stoppable {
-    Kafka,
 }
 
 impl Task {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Up => up()?,
-            Self::Down => down()?,
-            Self::Status => return status(),
-            Self::Run { command } => return run(&command),
-            Self::Stop {
-                server: Stoppable::Kafka,
-            } => {
-                stores::stop_kafka()?;
-                eprintln!("kafka is stopped");
-            }
-            Self::Start {
-                server: Stoppable::Kafka,
-            } => {
-                stores::start_kafka()?;
-                eprintln!("kafka is up");
-            }
+            Self::Up => up(),
+            Self::Down => down(),
+            Self::Status => status(),
+            Self::Run { command } => run(&command),
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
 #[expect(clippy::print_stdout, reason = "a shell evaluates the variables")]
-fn up() -> anyhow::Result<()> {
-    println!("{}", stores::ensure_up()?);
-    println!("{}", smtp::ensure_up()?);
-    Ok(())
+fn up() -> anyhow::Result<ExitCode> {
+    for group in GROUPS {
+        for endpoint in group.ensure_up()? {
+            println!("{endpoint}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn down() -> anyhow::Result<()> {
-    if stop(true, true)? {
+fn down() -> anyhow::Result<ExitCode> {
+    if stop(&GROUPS)? {
         eprintln!("the servers are down");
     } else {
         eprintln!("`up` started no server: nothing to stop");
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Stops the servers that `up` started: the store and the broker, and the mail server. Returns whether it had started
-/// any of them.
-fn stop(stops_stores: bool, stops_mail: bool) -> anyhow::Result<bool> {
+/// Stops the servers that a task started. Returns whether there were any.
+fn stop(groups: &[&Group]) -> anyhow::Result<bool> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    let has_stopped_mail = stops_mail && smtp::stop(&folder)?;
-    Ok(stops_stores && stores::stop(&folder)? || has_stopped_mail)
+    let mut has_stopped = false;
+    for group in groups {
+        has_stopped |= group.stop(&folder)?;
+    }
+    Ok(has_stopped)
 }
 
 #[expect(clippy::print_stdout, reason = "a task prints its results")]
 fn status() -> anyhow::Result<ExitCode> {
     let folder = Folder::open()?;
-    let mut servers = stores::statuses(&folder)?;
-    servers.extend(smtp::status(&folder)?);
+    let mut servers = Vec::new();
+    for group in GROUPS {
+        servers.extend(group.statuses(&folder)?);
+    }
     for server in &servers {
         println!("{server}");
     }
@@ -114,38 +98,38 @@ fn status() -> anyhow::Result<ExitCode> {
 /// Runs a command and returns its exit code. If a server cannot run on this machine, the command runs without it,
 /// unless servers are required.
 fn run(command: &[OsString]) -> anyhow::Result<ExitCode> {
-    let (had_stores, had_mail) = (stores::is_up(), smtp::is_up());
-    let exit_code = start_all().and_then(|variables| run_with(command, variables));
-    stop(!had_stores, !had_mail)?;
+    let mut missing = GROUPS.to_vec();
+    missing.retain(|group| !group.is_up());
+    let exit_code = start_all().and_then(|endpoints| run_with(command, &endpoints));
+    stop(&missing)?;
     exit_code
 }
 
-/// Starts the servers and returns the variables that name them.
+/// Starts the servers and returns them.
 #[expect(
     clippy::disallowed_methods,
     reason = "whether tests require servers is not an AuthMe setting"
 )]
-fn start_all() -> anyhow::Result<Vec<(&'static str, String)>> {
+fn start_all() -> anyhow::Result<Vec<Endpoint>> {
     let is_required = env::var_os(REQUIRED).is_some_and(|servers| servers == "required");
-    let stores = stores::ensure_up().map(|addresses| addresses.variables().to_vec());
-    let mail = smtp::ensure_up().map(|server| vec![server.variable()]);
-    let mut variables = Vec::new();
-    for started in [stores, mail] {
-        match started {
-            Ok(started) => variables.extend(started),
+    let mut endpoints = Vec::new();
+    for group in GROUPS {
+        match group.ensure_up() {
+            Ok(started) => endpoints.extend(started),
             Err(error) if is_required => return Err(error.context("a server is missing (`cargo xtask servers up`)")),
             Err(error) => eprintln!("the tests that need this server are listed as ignored: {error:#}"),
         }
     }
-    Ok(variables)
+    Ok(endpoints)
 }
 
-fn run_with(command: &[OsString], variables: Vec<(&'static str, String)>) -> anyhow::Result<ExitCode> {
+fn run_with(command: &[OsString], endpoints: &[Endpoint]) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
+    let variables = endpoints
+        .iter()
+        .map(|endpoint| (endpoint.server.variable(), &endpoint.value));
     let status = Command::new(program).args(arguments).envs(variables).status();
     let status = status.with_context(|| format!("cannot start {}", program.display()))?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

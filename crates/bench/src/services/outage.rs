@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
+use test_servers::Broker;
 
 use super::consumer::{Consumer, Event, now_in_microseconds};
 use super::deployment::Deployment;
@@ -26,12 +27,12 @@ struct Outage {
 
 impl Outage {
     fn begin() -> anyhow::Result<Self> {
-        test_servers::stop_kafka()?;
+        Broker::find()?.stop()?;
         Ok(Self { is_over: false })
     }
 
     fn end(mut self) -> anyhow::Result<()> {
-        test_servers::start_kafka()?;
+        Broker::find()?.start()?;
         self.is_over = true;
         Ok(())
     }
@@ -40,7 +41,7 @@ impl Outage {
 impl Drop for Outage {
     fn drop(&mut self) {
         if !self.is_over {
-            let _ = test_servers::start_kafka();
+            let _ = Broker::find().and_then(Broker::start);
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-/// The broker that `cargo xtask servers up` started.
+/// The process of the broker that `cargo xtask servers up` started.
 #[derive(Clone, Copy)]
 pub(crate) struct Broker {
     pid: u32,
@@ -10,22 +10,26 @@ pub(crate) struct Broker {
 pub(crate) struct PausedBroker(Broker);
 
 impl Broker {
-    /// Returns the broker that `cargo xtask servers up` started; `None` when there is none or xtask is not built.
+    /// Returns the broker; `None` when it was not started from the package registries.
     pub(crate) fn find() -> Option<Self> {
-        let status = run_servers_task(&["status"])?;
-        let line = status.lines().find(|line| line.starts_with("kafka "))?;
-        let (_, pid) = line.rsplit_once(" kafka ")?;
-        Some(Self { pid: pid.parse().ok()? })
+        let pid = test_servers::Broker::find().ok()?.pid()?;
+        Some(Self { pid })
     }
 
     /// Stops it. Its port and its data stay.
     pub(crate) fn stop() {
-        run_servers_task(&["stop", "kafka"]).expect("the broker can be stopped");
+        let broker = test_servers::Broker::find();
+        broker
+            .and_then(test_servers::Broker::stop)
+            .expect("the broker can be stopped");
     }
 
     /// Starts it again and waits until it is ready.
     pub(crate) fn start() {
-        run_servers_task(&["start", "kafka"]).expect("the broker can be started");
+        let broker = test_servers::Broker::find();
+        broker
+            .and_then(test_servers::Broker::start)
+            .expect("the broker can be started");
     }
 
     /// Pauses it (SIGSTOP).
@@ -44,14 +48,4 @@ impl Drop for PausedBroker {
     fn drop(&mut self) {
         self.0.signal("-CONT");
     }
-}
-
-/// Runs a task of `cargo xtask servers` and returns its output; `None` when it fails. The program is in the folder of
-/// the build profile of this test.
-fn run_servers_task(task: &[&str]) -> Option<String> {
-    let test = std::env::current_exe().ok()?;
-    let program = test.ancestors().nth(2)?.join("xtask");
-    let output = Command::new(program).arg("servers").args(task).output().ok()?;
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then_some(stdout)
 }

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::message::Message;
-use crate::addresses::{mongodb_hosts, with_port};
+use crate::endpoint::{mongodb_hosts, with_port};
 
 /// A connection to the server behind the proxy.
 pub struct Server {
