@@ -97,10 +97,42 @@ mod tests {
     use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 
     use super::*;
-    use crate::fixtures::event;
+    use crate::fixtures::{USER, event_with};
 
-    fn render(kind: &'static EventType) -> String {
-        let message = EventMessage::from(&event(kind, 7));
+    const SESSION: &str = "c03553990c261f25638e6d37";
+
+    fn render_lock(kind: &'static EventType) -> String {
+        render(kind, USER, vec![("epoch", EventValue::Number(3))])
+    }
+
+    fn render_contact(kind: &'static EventType) -> String {
+        let tags = EventValue::List(vec!["MARKED_RESOURCES".to_owned()]);
+        let flags = [("default", true), ("verified", true)].map(|(name, flag)| (name, EventValue::Flag(flag)));
+        render(kind, USER, contact().into_iter().chain([("tags", tags)]).chain(flags))
+    }
+
+    fn contact() -> [(&'static str, EventValue); 3] {
+        [
+            ("factorId", "60773aa94a50c11cfe00314d".into()),
+            ("contactType", "EMAIL".into()),
+            ("maskedValue", "ex***le@br.e*******.com".into()),
+        ]
+    }
+
+    fn render_session(kind: &'static EventType, reason: Option<&str>) -> String {
+        let data = [("clientId", "portal"), ("sid", SESSION)].map(|(name, text)| (name, text.into()));
+        let reason = reason.map(|reason| ("reason", reason.into()));
+        render(kind, SESSION, data.into_iter().chain(reason))
+    }
+
+    fn render(
+        kind: &'static EventType,
+        subject: &str,
+        data: impl IntoIterator<Item = (&'static str, EventValue)>,
+    ) -> String {
+        let data = data.into_iter().chain([("userId", USER.into())]);
+        let data = data.map(|(name, value)| (name.to_owned(), value)).collect();
+        let message = EventMessage::from(&event_with(kind, subject, data, 7));
         let headers: Vec<_> = message
             .headers
             .iter()
@@ -112,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_locked_credential_is_encoded() {
-        insta::assert_snapshot!(render(CREDENTIAL_LOCKED), @r#"
+        insta::assert_snapshot!(render_lock(CREDENTIAL_LOCKED), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -131,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_unlocked_credential_is_encoded() {
-        insta::assert_snapshot!(render(CREDENTIAL_UNLOCKED), @r#"
+        insta::assert_snapshot!(render_lock(CREDENTIAL_UNLOCKED), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -150,7 +182,7 @@ mod tests {
 
     #[test]
     fn an_added_factor_is_encoded() {
-        insta::assert_snapshot!(render(FACTOR_ADDED), @r#"
+        insta::assert_snapshot!(render_contact(FACTOR_ADDED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -169,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_changed_factor_is_encoded() {
-        insta::assert_snapshot!(render(FACTOR_CHANGED), @r#"
+        insta::assert_snapshot!(render_contact(FACTOR_CHANGED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -188,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_removed_factor_is_encoded() {
-        insta::assert_snapshot!(render(FACTOR_REMOVED), @r#"
+        insta::assert_snapshot!(render_contact(FACTOR_REMOVED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -207,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_verified_factor_is_encoded() {
-        insta::assert_snapshot!(render(FACTOR_VERIFIED), @r#"
+        insta::assert_snapshot!(render_contact(FACTOR_VERIFIED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -226,7 +258,7 @@ mod tests {
 
     #[test]
     fn exhausted_attempts_are_encoded() {
-        insta::assert_snapshot!(render(FACTOR_ATTEMPTS_EXHAUSTED), @r#"
+        insta::assert_snapshot!(render(FACTOR_ATTEMPTS_EXHAUSTED, USER, contact().into_iter().chain([("exhausted", "factor".into())])), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -245,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_started_session_is_encoded() {
-        insta::assert_snapshot!(render(SESSION_STARTED), @r#"
+        insta::assert_snapshot!(render_session(SESSION_STARTED, None), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -264,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_revoked_session_is_encoded() {
-        insta::assert_snapshot!(render(SESSION_REVOKED), @r#"
+        insta::assert_snapshot!(render_session(SESSION_REVOKED, Some("replay")), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb

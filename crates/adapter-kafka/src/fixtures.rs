@@ -1,67 +1,26 @@
 //! Events in the form that the services publish.
 
 use domain::actor::Actor;
-use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
 use domain::event::{Event, EventContext, EventData, EventType, EventValue, NewEvent};
-use domain::factors::events::{
-    FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED,
-};
 use domain::ids::{ClientId, EventId, UserId};
-use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 use rdkafka::message::{OwnedMessage, Timestamp};
 
 use crate::event_message::EventMessage;
 
-const USER: &str = "5efd263cbe2d398bb00b97ea";
-const SESSION: &str = "c03553990c261f25638e6d37";
+pub(crate) const USER: &str = "5efd263cbe2d398bb00b97ea";
 
-fn text(name: &str, value: &str) -> (String, EventValue) {
-    (name.to_owned(), EventValue::from(value))
-}
-
-fn contact() -> EventData {
-    vec![
-        text("factorId", "60773aa94a50c11cfe00314d"),
-        text("contactType", "EMAIL"),
-        text("maskedValue", "ex***le@br.e*******.com"),
-    ]
-}
-
+/// Returns an event of any type, with a value of every kind.
 pub(crate) fn event(kind: &'static EventType, sequence: u64) -> Event {
-    let mut data: EventData = vec![text("userId", USER)];
-    let subject = match kind {
-        CREDENTIAL_LOCKED | CREDENTIAL_UNLOCKED => {
-            data.push(("epoch".to_owned(), EventValue::Number(3)));
-            USER
-        }
-        FACTOR_ADDED | FACTOR_CHANGED | FACTOR_REMOVED | FACTOR_VERIFIED => {
-            data.extend(contact());
-            data.extend([
-                ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
-                ("default".to_owned(), EventValue::Flag(true)),
-                ("verified".to_owned(), EventValue::Flag(true)),
-            ]);
-            USER
-        }
-        FACTOR_ATTEMPTS_EXHAUSTED => {
-            data.extend(contact());
-            data.push(text("exhausted", "factor"));
-            USER
-        }
-        SESSION_STARTED => {
-            data.extend([text("clientId", "portal"), text("sid", SESSION)]);
-            SESSION
-        }
-        SESSION_REVOKED => {
-            data.extend([
-                text("clientId", "portal"),
-                text("sid", SESSION),
-                text("reason", "replay"),
-            ]);
-            SESSION
-        }
-        _ => USER,
-    };
+    let data = vec![
+        ("default".to_owned(), EventValue::Flag(true)),
+        ("epoch".to_owned(), EventValue::Number(3)),
+        ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
+        ("userId".to_owned(), USER.into()),
+    ];
+    event_with(kind, USER, data, sequence)
+}
+
+pub(crate) fn event_with(kind: &'static EventType, subject: &str, data: EventData, sequence: u64) -> Event {
     let new = NewEvent {
         context: EventContext {
             id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),

@@ -6,7 +6,6 @@ use domain::actor::Actor;
 use domain::credential_lock::events::CREDENTIAL_LOCKED;
 use domain::event::{Event, EventContext, EventType, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
-use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 
 /// Returns a name with a random suffix.
 pub(crate) fn random_name(prefix: &str) -> String {
@@ -18,10 +17,6 @@ pub(crate) fn random_user() -> UserId {
 }
 
 pub(crate) fn event(kind: &'static EventType, user: &UserId, sequence: u64) -> Event {
-    let subject = match kind {
-        SESSION_STARTED | SESSION_REVOKED => format!("{user}-session"),
-        _ => user.to_string(),
-    };
     let new = NewEvent {
         context: EventContext {
             id: EventId(format!("{user}-{sequence}")),
@@ -37,7 +32,7 @@ pub(crate) fn event(kind: &'static EventType, user: &UserId, sequence: u64) -> E
             ("userId".to_owned(), EventValue::from(user.as_str())),
         ],
     };
-    new.into_event(subject, user.clone(), sequence)
+    new.into_event(format!("{user}-subject"), user.clone(), sequence)
 }
 
 pub(crate) fn lock_event(user: &UserId, sequence: u64) -> Event {
