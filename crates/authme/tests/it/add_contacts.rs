@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{self, BIA_MAIL};
 use crate::jwt::{token, user_claims};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Request};
+use crate::wire::{Answer, FORM, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
@@ -298,12 +298,7 @@ fn a_missing_content_type_means_json() {
         .clone()
         .header("Content-Type", "Application/JSON; charset=utf-8");
     assert_eq!(app.send(utf8.body(body("c2", "911113333"))).status, 201);
-    for content_type in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/jsonp",
-        "application/xml",
-    ] {
+    for content_type in ["text/plain", FORM, "application/jsonp", "application/xml"] {
         let answer = app.send(
             request
                 .clone()

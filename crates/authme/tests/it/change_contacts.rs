@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::add_contacts::{add_all, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Request};
+use crate::wire::{Answer, FORM, Request};
 
 fn contact_path(user: &str, id: &str) -> String {
     format!("{}/{id}", path(user))
@@ -196,7 +196,7 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
     }
     let token = app.user_token(ROOT_MAIL, "portal");
     let request = Request::patch(&contact_path("ana", "c1")).bearer(&token).body("a=b");
-    let form = request.header("content-type", "application/x-www-form-urlencoded");
+    let form = request.header("content-type", FORM);
     assert_eq!(app.send(form).status, 415);
     assert_eq!(app.event_types("ana").len(), 2);
 }

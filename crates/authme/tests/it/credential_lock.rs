@@ -5,12 +5,10 @@ use serde_json::json;
 use crate::add_contacts::{mobile, path};
 use crate::fixtures::{ANA_MAIL, ROOT_MAIL, to_strings};
 use crate::jwt::claims;
-use crate::test_app::{TestApp, field};
+use crate::test_app::{LOCKED, NOT_VALID, TestApp, field};
 use crate::wire::{Answer, Request};
 
-const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
 const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
-const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 
 fn get_lock(app: &TestApp, user: &str) -> Answer {
     let request = Request::get(&format!("/user-identities/{user}/lock"));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::fixtures::{self, ANA_MAIL, to_strings};
 use crate::jwt::{claims, token, user_claims};
-use crate::test_app::{TestApp, field};
+use crate::test_app::{LOCKED, TestApp, field};
 use crate::wire::{Answer, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
@@ -106,10 +106,7 @@ fn a_locked_user_returns_412_until_unlocked() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     app.lock_or_unlock("lock", "ana");
-    assert_eq!(
-        renew(&app, &portal, "portal", "ana", "true").summary(),
-        r#"412 [{"code":"21","message":"the credential is locked"}]"#
-    );
+    assert_eq!(renew(&app, &portal, "portal", "ana", "true").summary(), LOCKED);
     app.lock_or_unlock("unlock", "ana");
     let again = renew(&app, &portal, "portal", "ana", "true");
     assert_eq!(claims(&field(&again.json(), "accessToken"))["epoch"], 1);
@@ -146,10 +143,9 @@ fn a_lock_takes_precedence_over_an_ended_session() {
     let session = app.session(ANA_MAIL);
     let (access, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
     app.lock_or_unlock("lock", "ana");
-    let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), locked);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), LOCKED);
     // The mint gate ends the session because of the lock. The answer stays the same.
-    assert_eq!(app.renew(&access, &refresh, "true").summary(), locked);
-    assert_eq!(app.renew(&access, &refresh, "true").summary(), locked);
-    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), locked);
+    assert_eq!(app.renew(&access, &refresh, "true").summary(), LOCKED);
+    assert_eq!(app.renew(&access, &refresh, "true").summary(), LOCKED);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), LOCKED);
 }

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{self, ANA_MAIL, BIA_MAIL, BUSINESS, to_strings};
 use crate::jwt::{claims, decode, kid, token, user_claims};
-use crate::test_app::{ISSUER, START, TestApp, field};
+use crate::test_app::{ISSUER, NOT_VALID, START, TestApp, field};
 use crate::wire::{Answer, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
-pub(crate) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 
 fn renewal() -> Request {
     Request::post("/user-identities/renew-token")

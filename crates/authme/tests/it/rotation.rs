@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::fixtures::ANA_MAIL;
 use crate::jwt::claims;
-use crate::renew_token::{NOT_VALID, refresh_of};
-use crate::test_app::{START, TestApp, field};
+use crate::renew_token::refresh_of;
+use crate::test_app::{NOT_VALID, START, TestApp, field};
 
 #[test]
 fn a_retried_rotation_returns_the_same_successor() {

@@ -10,8 +10,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
 use adapter_delivery::DeliverySettings;
-use adapter_http::LimitSettings;
+use adapter_http::{Api, LimitSettings};
 use authme::{AppParts, DataFolder, Settings};
+use domain::ids::FamilyId;
+use domain::sessions::RefreshFamily;
 use domain::time::Timestamp;
 use ports::Clock;
 use ports::Stores;
@@ -20,13 +22,27 @@ use service_runtime::{AuditLog, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
+use crate::event_schemas::assert_fits_its_schema;
 use crate::fixtures;
-use crate::wire::{self, Answer, Request};
+use crate::wire::{self, Answer, Connection, Request};
 
 /// 2026-01-01T00:00:00Z, the start of every test.
 pub(crate) const START: i64 = 1_767_225_600;
 
 pub(crate) const ISSUER: &str = "https://authme.test";
+
+/// The lifetime of an access token, in seconds.
+pub(crate) const LIFE: i64 = 300;
+
+/// The answer for a validation or refresh token that is not valid for the caller.
+pub(crate) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
+pub(crate) const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
+pub(crate) const TOO_LARGE: &str = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
+
+/// Returns the answer for a caller whose token is not permitted, with the reason.
+pub(crate) fn forbidden_response(reason: &str) -> String {
+    format!(r#"403 [{{"code":"03","message":"{reason}"}}]"#)
+}
 
 pub(crate) struct TestClock(AtomicI64);
 
@@ -75,14 +91,18 @@ fn write_keys(folder: &Path) {
     }
 }
 
+type Change<T> = Box<dyn FnOnce(&mut T)>;
+
 /// Differences from the default app.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
     /// A change of the default settings.
-    pub(crate) settings: Option<fn(&mut Settings)>,
+    pub(crate) settings: Option<Change<Settings>>,
     /// The time from which a second key signs, in seconds.
     pub(crate) next_key_from: Option<i64>,
+    /// A change of the wired API.
+    pub(crate) api: Option<Change<Api>>,
 }
 
 pub(crate) struct TestApp {
@@ -135,7 +155,7 @@ impl TestApp {
         let runtime_guard = runtime.enter();
         let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
         let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
-        let parts = AppParts {
+        let mut parts = AppParts {
             delivery: DeliverySettings::local(data.outgoing_codes()),
             data,
             settings,
@@ -146,6 +166,9 @@ impl TestApp {
         .expect("everything is wired");
         let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys exist");
         let relay = parts.relay();
+        if let Some(adjust) = setup.api {
+            adjust(&mut parts.api);
+        }
         let (address, server) = serve(parts.api, parts.api_settings);
         drop(runtime_guard);
         let app = Self {
@@ -166,9 +189,9 @@ impl TestApp {
     }
 
     /// Starts an app with changed settings.
-    pub(crate) fn with_settings(adjust: fn(&mut Settings)) -> Self {
+    pub(crate) fn with_settings(adjust: impl FnOnce(&mut Settings) + 'static) -> Self {
         Self::start_with(Setup {
-            settings: Some(adjust),
+            settings: Some(Box::new(adjust)),
             ..Setup::default()
         })
     }
@@ -186,6 +209,11 @@ impl TestApp {
         let answer = wire::send(self.address, request);
         self.answers.lock().expect("no test panics here").push(answer.clone());
         answer
+    }
+
+    /// Sends a request from a loopback address other than 127.0.0.1.
+    pub(crate) fn send_from(&self, source: &str, request: Request) -> Answer {
+        Connection::open_from(source, self.address).send(&request.header("Connection", "close"))
     }
 
     /// Returns all answers so far.
@@ -226,6 +254,20 @@ impl TestApp {
         renewed.json()
     }
 
+    /// Starts a session of the user with this e-mail at the portal, and returns its access and refresh token.
+    pub(crate) fn session_tokens(&self, email: &str) -> (String, String) {
+        let tokens = self.session(email);
+        (field(&tokens, "accessToken"), field(&tokens, "refreshToken"))
+    }
+
+    /// Returns the stored family of a refresh token.
+    pub(crate) fn family(&self, token: &str) -> RefreshFamily {
+        let id = token.strip_prefix("rt_").and_then(|text| text.split('.').next());
+        let id = FamilyId::parse(id.expect("a refresh token")).expect("a valid id");
+        let family = self.wait_for(self.stores.refresh_families.find(&id));
+        family.expect("the store answers").expect("the family exists")
+    }
+
     /// Returns an access token of the user with this e-mail at `client`, without a session.
     pub(crate) fn user_token(&self, email: &str, client: &str) -> String {
         let (bearer, token) = (self.client_token(client), self.validation_token(email, client));
@@ -258,7 +300,9 @@ impl TestApp {
         let answer = self.send(request.bearer(&self.client_token("locker")));
         assert_eq!(answer.status, 200, "{}", answer.summary());
         let event = |line: &str| serde_json::from_str(line).expect("an event is JSON");
-        answer.text().lines().map(event).collect()
+        let events: Vec<Value> = answer.text().lines().map(event).collect();
+        events.iter().for_each(assert_fits_its_schema);
+        events
     }
 
     /// Returns the types of the events about a user, in the order of the log.

@@ -7,8 +7,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 const BASE: &str = "/security/iam/v1";
+
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The time limit of a read or a write. A server that makes no progress for this time hangs.
 const IO_TIMEOUT: Duration = Duration::from_secs(15);
@@ -94,8 +97,7 @@ impl Request {
             .iter()
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
-        self.header("Content-Type", "application/x-www-form-urlencoded")
-            .body(pairs.join("&"))
+        self.header("Content-Type", FORM).body(pairs.join("&"))
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -170,7 +172,25 @@ impl Connection {
     }
 
     pub(crate) fn try_open(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Ok(Self::over(TcpStream::connect(address)?))
+    }
+
+    /// Connects from a loopback address, such as 127.0.0.2, so that the server sees another peer.
+    pub(crate) fn open_from(source: &str, address: SocketAddr) -> Self {
+        let source = SocketAddr::new(source.parse().expect("an address"), 0);
+        let connecting = async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(source)?;
+            socket.connect(address).await?.into_std()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let stream = runtime.and_then(|runtime| runtime.block_on(connecting));
+        let stream = stream.expect("the server listens");
+        stream.set_nonblocking(false).expect("a socket blocks");
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream
             .set_read_timeout(Some(IO_TIMEOUT))
             .expect("a socket has a timeout");
@@ -178,7 +198,7 @@ impl Connection {
             .set_write_timeout(Some(IO_TIMEOUT))
             .expect("a socket has a timeout");
         stream.set_nodelay(true).expect("a socket has TCP_NODELAY");
-        Ok(Self(BufReader::new(stream)))
+        Self(BufReader::new(stream))
     }
 
     pub(crate) fn send(&mut self, request: &Request) -> Answer {
