@@ -9,7 +9,7 @@ use crate::jwt::{claims, client_claims, token, user_claims};
 use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
 use crate::stopping::rounds;
 use crate::test_app::{TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 /// The events after which a token is no longer active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

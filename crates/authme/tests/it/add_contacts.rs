@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{self, BIA_MAIL};
 use crate::jwt::{token, user_claims};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, FORM, Request};
+use test_support::http::{Answer, FORM, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{self, ANA_MAIL, BUSINESS, ROOT_MAIL, to_strings, user};
 use crate::jwt::claims;
 use crate::test_app::{TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 const ADMINISTRATOR: &str = "IAM_ADMIN_MAINTENANCE";
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::fixtures::ANA_MAIL;
 use crate::operator::{Operator, Serving, eventually, free_address};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Connection, Request, send};
+use test_support::http::{Answer, Connection, Request, send};
 
 const SCRIPT: &str = "/docs/scalar.js";
 
@@ -204,7 +204,7 @@ fn session_starts_are_limited_per_minute() {
     for _ in 0..3 {
         app.session(ANA_MAIL);
     }
-    app.clock.advance(30);
+    app.clock.advance_seconds(30);
     let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
     let rejection = app.renew(&portal, &token, "true");
     assert!(is_rate_limited(&rejection), "{}", rejection.summary());
@@ -212,7 +212,7 @@ fn session_starts_are_limited_per_minute() {
     // Neither a token without a session nor the token of another user counts.
     app.user_token(ANA_MAIL, "portal");
     app.session(crate::fixtures::BIA_MAIL);
-    app.clock.advance(30);
+    app.clock.advance_seconds(30);
     // The rejected request did not use up the token.
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
     let series = "authme_http_requests_refused_total{limit=\"sessions\"}";

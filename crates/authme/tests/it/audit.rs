@@ -6,7 +6,7 @@ use crate::add_contacts::{mobile, path};
 use crate::fixtures::{ANA_MAIL, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::{Setup, TestApp, field};
-use crate::wire::{Request, send};
+use test_support::http::{Request, send};
 
 /// Returns the records, without the members that differ from run to run. Panics if a record lacks one of these members.
 fn records(file: &std::path::Path) -> Vec<Value> {
@@ -103,7 +103,7 @@ fn session_start_replay_and_end_are_recorded() {
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
     assert_eq!(request_records(&app).len(), before, "a rotation is only in the log");
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
-    app.clock.advance(31);
+    app.clock.advance_seconds(31);
     let portal = app.client_token("portal");
     assert_eq!(app.renew(&portal, &first, "true").status, 401);
     assert_eq!(app.renew(&portal, &first, "true").status, 401);

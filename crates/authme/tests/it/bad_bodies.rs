@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::jwt::{client_claims, token};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Connection, Request, send};
+use test_support::http::{Answer, Connection, Request, send};
 
 /// Every operation with a body, its smallest valid body, and a flag for operations that accept an empty one.
 fn operations() -> [(&'static str, Value, bool); 6] {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixtures::{ANA_MAIL, BUSINESS, ana, save_identity, user_id};
 use crate::jwt::{token, user_claims};
 use crate::test_app::{LOCKED, NOT_VALID, Setup, TOO_LARGE, TestApp, field, forbidden_response};
-use crate::wire::{Answer, FORM, Request};
+use test_support::http::{Answer, FORM, Request};
 
 const PATHS: [&str; 2] = ["/user-identities/change-app", "/user-identities/me/change-app"];
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::add_contacts::{add_all, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, FORM, Request};
+use test_support::http::{Answer, FORM, Request};
 
 fn contact_path(user: &str, id: &str) -> String {
     format!("{}/{id}", path(user))

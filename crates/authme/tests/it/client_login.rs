@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::fixtures::{self, secret_of};
 use crate::jwt::{claims, decode, kid};
-use crate::test_app::{ISSUER, START, Setup, TestApp, at, field};
-use crate::wire::Request;
+use crate::test_app::{ISSUER, START, Setup, TestApp, at, at_millisecond, field};
+use test_support::http::Request;
 
 const REJECTED: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
 
@@ -91,9 +91,9 @@ fn a_replaced_secret_works_until_its_exact_end() {
     portal.replace_secret(Sha256.digest("the new secret"), at(START), Some(at(START + 60)));
     app.wait_for(fixtures::save_client(&app.stores, &portal));
     let status = |secret: &str| app.send(login().basic("portal", secret)).status;
-    app.clock.set_millisecond((START + 60) * 1000 - 1);
+    app.clock.set(at_millisecond((START + 60) * 1000 - 1));
     assert_eq!((status(&secret_of("portal")), status("the new secret")), (200, 200));
-    app.clock.set(START + 60);
+    app.clock.set(at(START + 60));
     assert_eq!((status(&secret_of("portal")), status("the new secret")), (401, 200));
 }
 
@@ -136,7 +136,7 @@ fn keys_are_published_before_they_sign() {
     let signed_by = |token: &str| field(&decode(token).0, "kid");
     let before = app.client_token("locker");
     assert_eq!(signed_by(&before), kids[0]);
-    app.clock.set(START + 100);
+    app.clock.set(at(START + 100));
     let after = app.client_token("locker");
     assert_eq!(signed_by(&after), kids[1]);
     for token in [before, after] {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::add_contacts::{add_all, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL};
 use crate::test_app::{START, TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 fn token_path(contact: &str) -> String {
     format!("{}/{contact}/token", path("me"))
@@ -118,7 +118,7 @@ fn used_up_attempts_prevent_sending_codes() {
             let answered = validate(&app, &ana, "c1", &answer(&challenge, wrong(&code)));
             assert_eq!(answered.codes(), rejection("30"));
         }
-        app.clock.advance(600);
+        app.clock.advance_seconds(600);
     }
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(send(&app, &ana, "c1").codes(), rejection("31"));
@@ -185,12 +185,12 @@ fn too_many_codes_return_429_with_retry_after() {
     let ana = app.user_token(ANA_MAIL, "portal");
     for _ in 0..3 {
         assert_eq!(send(&app, &ana, "c1").status, 201);
-        app.clock.advance(60);
+        app.clock.advance_seconds(60);
     }
     let rejection = send(&app, &ana, "c1");
     assert_eq!(rejection.codes(), (429, vec!["32".to_owned()]));
     assert_eq!(rejection.header("retry-after"), Some("420"));
-    app.clock.advance(420);
+    app.clock.advance_seconds(420);
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(send(&app, &ana, "c1").status, 201);
 }

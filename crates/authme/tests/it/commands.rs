@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixtures::secret_of;
 use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::field;
-use crate::wire::{Request, send};
+use test_support::http::{Request, send};
 
 #[test]
 fn unknown_commands_exit_with_2_and_help_with_0() {

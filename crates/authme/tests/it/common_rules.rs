@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixtures::to_strings;
 use crate::jwt::{token, user_claims};
 use crate::test_app::{TOO_LARGE, TestApp};
-use crate::wire::{Connection, Request};
+use test_support::http::{Connection, Request};
 
 const NOT_FOUND: &str = r#"404 [{"code":"01","message":"no operation has this path"}]"#;
 const NOT_ALLOWED: &str = r#"405 [{"code":"01","message":"the method is not allowed for this path"}]"#;

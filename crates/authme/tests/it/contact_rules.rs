@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::add_contacts::{add, add_all, email, mobile, path};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 #[test]
 fn rules_apply_in_their_documented_order() {

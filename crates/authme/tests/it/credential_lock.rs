@@ -6,7 +6,7 @@ use crate::add_contacts::{mobile, path};
 use crate::fixtures::{ANA_MAIL, ROOT_MAIL, to_strings};
 use crate::jwt::claims;
 use crate::test_app::{LOCKED, NOT_VALID, TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 
@@ -20,7 +20,7 @@ fn lock_and_unlock_return_204_and_emit_one_event() {
     let app = TestApp::start();
     for operation in ["lock", "lock", "unlock", "unlock", "lock"] {
         assert_eq!(app.lock_or_unlock(operation, "ana").summary(), "204 ");
-        app.clock.advance(1);
+        app.clock.advance_seconds(1);
     }
     let mut events = app.events();
     events.retain(|event| event["source"] == "/authme/credential-lock");
@@ -56,7 +56,7 @@ fn get_lock_returns_the_state() {
     let locked =
         r#"200 {"userId":"ana","locked":true,"since":"2026-01-01T00:00:00.000Z","epoch":1,"by":{"client":"locker"}}"#;
     assert_eq!(get_lock(&app, "ana").summary(), locked);
-    app.clock.advance(5);
+    app.clock.advance_seconds(5);
     app.lock_or_unlock("unlock", "ana");
     let unlocked =
         r#"200 {"userId":"ana","locked":false,"since":"2026-01-01T00:00:05.000Z","epoch":1,"by":{"client":"locker"}}"#;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{ROOT_MAIL, to_strings};
 use crate::test_app::{TestApp, field};
-use crate::wire::{Answer, Connection, Request};
+use test_support::http::{Answer, Connection, Request};
 
 fn read(app: &TestApp, query: &[(&str, &str)]) -> Answer {
     let mut all = vec![("wait", "0")];
@@ -102,7 +102,7 @@ fn a_stream_ends_when_its_caller_is_locked() {
     stream.read_until("event: credential.locked\ndata: ");
     app.lock_or_unlock("lock", "root");
     app.lock_or_unlock("unlock", "ana");
-    app.clock.advance(2);
+    app.clock.advance_seconds(2);
     app.events();
     let rest = stream.read_until("\r\n0\r\n");
     assert!(!rest.contains("credential.unlocked"), "{rest}");

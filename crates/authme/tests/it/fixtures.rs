@@ -1,14 +1,12 @@
 //! The clients and users of the tests.
 
-use adapter_crypto::Sha256;
 use domain::client::{Client, Visibility};
-use domain::contact::{ContactType, Email, Mobile};
+use domain::contact::{ContactType, Mobile};
 use domain::group::Group;
 use domain::identity::{BusinessLink, Identity, MainContact};
-use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use domain::ids::{BusinessId, ContactId};
 use futures_util::future::{join_all, join3};
 use ports::Stores;
-use ports::tokens::ClientSecrets as _;
 use ports::{ClientSaveOutcome, IdentitySaveOutcome};
 
 pub(crate) const ANA_MAIL: &str = "example@br.experian.com";
@@ -18,29 +16,7 @@ pub(crate) const ROOT_MAIL: &str = "root@example.com";
 /// The business that ana is linked to.
 pub(crate) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
 
-pub(crate) fn secret_of(client: &str) -> String {
-    format!("the long secret of {client}")
-}
-
-pub(crate) fn to_strings(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
-pub(crate) fn client_id(id: &str) -> ClientId {
-    ClientId::parse(id).expect("a valid id")
-}
-
-pub(crate) fn user_id(id: &str) -> UserId {
-    UserId::parse(id).expect("a valid id")
-}
-
-pub(crate) fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
-    let mut client = Client::new(client_id(id));
-    client.secrets = vec![Sha256.digest(&secret_of(id))];
-    client.roles = to_strings(roles);
-    client.scopes = to_strings(scopes);
-    client
-}
+pub(crate) use test_support::fixtures::{client, client_id, secret_of, to_strings, user, user_id};
 
 /// Returns a first-party application.
 fn application(id: &str) -> Client {
@@ -76,27 +52,6 @@ fn clients() -> Vec<Client> {
         gateway,
         client("locker", &machine, &["account_lock", "account_unlock", "events_read"]),
     ]
-}
-
-fn email(contact: &str, address: &str) -> MainContact<Email> {
-    MainContact {
-        id: ContactId::parse(contact).expect("a valid id"),
-        value: Email::parse(address).expect("a valid address"),
-    }
-}
-
-/// Returns a user who registered with an e-mail.
-pub(crate) fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
-    Identity {
-        id: user_id(id),
-        name: None,
-        email: Some(email(&format!("{id}-mail"), address)),
-        mobile: None,
-        main_contact_type: ContactType::Email,
-        roles: to_strings(roles),
-        groups: Vec::new(),
-        businesses: Vec::new(),
-    }
 }
 
 pub(crate) fn ana() -> Identity {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{self, ANA_MAIL, BUSINESS, to_strings};
 use crate::jwt::claims;
 use crate::test_app::{LOCKED, NOT_VALID, Setup, TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 fn body() -> Value {
     json!({"email": ANA_MAIL, "groups": []})
@@ -72,9 +72,9 @@ fn a_validation_token_expires_after_sixty_seconds() {
         app.validation_token(ANA_MAIL, "portal"),
         app.validation_token(ANA_MAIL, "portal"),
     );
-    app.clock.advance(59);
+    app.clock.advance_seconds(59);
     assert_eq!(app.renew(&portal, &one, "true").status, 200);
-    app.clock.advance(1);
+    app.clock.advance_seconds(1);
     assert_eq!(app.renew(&portal, &two, "true").codes(), (401, to_strings(&["20"])));
 }
 
@@ -232,7 +232,7 @@ fn parallel_saml_logins_create_one_user() {
     let saml_login = || {
         let request = Request::post("/user-identities/handle-auth").query(&[("clientId", "maker")]);
         let body = json!({"email": "new@example.com", "groups": []});
-        crate::wire::send(app.address, request.bearer(&gateway).json(&body))
+        test_support::http::send(app.address, request.bearer(&gateway).json(&body))
     };
     let barrier = std::sync::Barrier::new(8);
     let ids: Vec<Value> = std::thread::scope(|scope| {

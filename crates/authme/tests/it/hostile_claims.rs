@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fixtures::ROOT_MAIL;
 use crate::hostile_tokens::{assert_accepted, assert_rejected, claims, get_lock, with, without};
 use crate::jwt::{header, sign_text, token};
-use crate::test_app::{START, TestApp, field};
+use crate::test_app::{START, TestApp, at, at_millisecond, field};
 
 #[test]
 fn duplicate_claims_are_rejected() {
@@ -155,29 +155,29 @@ fn an_issuer_array_is_rejected() {
 #[test]
 fn times_are_checked_to_the_second() {
     let app = TestApp::start();
-    let at = |iat: i64, exp: i64| token(&app, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
-    assert_rejected(&app, &at(START, START), "expires when it is issued");
-    assert_rejected(&app, &at(START - 300, START - 1), "expired");
-    assert_rejected(&app, &at(START + 10, START + 5), "expires before it is issued");
-    assert_accepted(&app, &at(START, START + 3600), "the longest lifetime");
-    assert_rejected(&app, &at(START, START + 3601), "a lifetime above the limit");
-    assert_rejected(&app, &at(START - 7200, START + 300), "a lifetime above the limit");
-    assert_rejected(&app, &at(0, i64::MAX), "a lifetime above the limit");
-    assert_rejected(&app, &at(i64::MIN, i64::MAX), "a lifetime that overflows");
-    assert_accepted(&app, &at(START + 60, START + 300), "a clock that is 60 s ahead");
-    assert_rejected(&app, &at(START + 61, START + 300), "a clock that is 61 s ahead");
+    let lasting = |iat: i64, exp: i64| token(&app, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
+    assert_rejected(&app, &lasting(START, START), "expires when it is issued");
+    assert_rejected(&app, &lasting(START - 300, START - 1), "expired");
+    assert_rejected(&app, &lasting(START + 10, START + 5), "expires before it is issued");
+    assert_accepted(&app, &lasting(START, START + 3600), "the longest lifetime");
+    assert_rejected(&app, &lasting(START, START + 3601), "a lifetime above the limit");
+    assert_rejected(&app, &lasting(START - 7200, START + 300), "a lifetime above the limit");
+    assert_rejected(&app, &lasting(0, i64::MAX), "a lifetime above the limit");
+    assert_rejected(&app, &lasting(i64::MIN, i64::MAX), "a lifetime that overflows");
+    assert_accepted(&app, &lasting(START + 60, START + 300), "a clock that is 60 s ahead");
+    assert_rejected(&app, &lasting(START + 61, START + 300), "a clock that is 61 s ahead");
     let not_before = |nbf: i64| token(&app, &with(claims(), "nbf", json!(nbf)));
     assert_accepted(&app, &not_before(START), "now");
     assert_rejected(&app, &not_before(START + 1), "not yet");
 
-    let earlier = at(START, START + 10);
-    let later = at(START + 1, START + 11);
+    let earlier = lasting(START, START + 10);
+    let later = lasting(START + 1, START + 11);
     assert_accepted(&app, &earlier, "before its expiry");
-    app.clock.set_millisecond((START + 10) * 1000 - 1);
+    app.clock.set(at_millisecond((START + 10) * 1000 - 1));
     assert_accepted(&app, &earlier, "in its last millisecond");
-    app.clock.set(START + 10);
+    app.clock.set(at(START + 10));
     assert_rejected(&app, &earlier, "expired at the exact second");
     assert_accepted(&app, &later, "before its expiry");
-    app.clock.set(START + 11);
+    app.clock.set(at(START + 11));
     assert_rejected(&app, &later, "expired at the exact second");
 }

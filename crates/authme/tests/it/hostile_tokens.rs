@@ -6,7 +6,7 @@ use crate::hmac_sha512::hmac_sha512;
 use crate::jwt::{encode, header, sign, sign_text, token, user_claims};
 use crate::public_key_forms::public_key_encodings;
 use crate::test_app::{START, TestApp, field};
-use crate::wire::{Connection, Request, send};
+use test_support::http::{Connection, Request, send};
 
 const ADMINISTRATOR: [&str; 3] = ["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"];
 

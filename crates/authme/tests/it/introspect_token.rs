@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::change_app::business_access_token;
 use crate::fixtures::{ANA_MAIL, BUSINESS};
 use crate::test_app::{ISSUER, LIFE, START, TOO_LARGE, TestApp, field, forbidden_response};
-use crate::wire::{Answer, FORM, Request};
+use test_support::http::{Answer, FORM, Request};
 
 const INACTIVE: &str = r#"200 {"active":false}"#;
 
@@ -122,9 +122,9 @@ fn an_invalid_token_is_inactive_without_a_reason() {
         let beginning: String = token.chars().take(30).collect();
         assert_eq!(response.summary(), INACTIVE, "{beginning}");
     }
-    app.clock.advance(LIFE - 1);
+    app.clock.advance_seconds(LIFE - 1);
     assert!(is_active(&app, &access));
-    app.clock.advance(1);
+    app.clock.advance_seconds(1);
     assert!(!is_active(&app, &access));
     // Introspection does not use up a refresh token.
     assert!(is_active(&app, &refresh));

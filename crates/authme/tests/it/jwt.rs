@@ -1,28 +1,10 @@
 //! Decodes access tokens, and encodes and signs any header and claims with the server's key.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::test_app::{ISSUER, START, TestApp, at};
 
-pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Decodes header and claims of a token without verification.
-#[track_caller]
-pub(crate) fn decode(token: &str) -> (Value, Value) {
-    let mut parts = token.split('.').map(|part| {
-        let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null)
-    });
-    (parts.next().expect("a header"), parts.next().expect("claims"))
-}
-
-pub(crate) fn claims(token: &str) -> Value {
-    decode(token).1
-}
+pub(crate) use test_support::jwt::{claims, decode, encode};
 
 /// Returns the id of the initial signing key.
 pub(crate) fn kid(app: &TestApp) -> String {

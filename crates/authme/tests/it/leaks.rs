@@ -11,7 +11,7 @@ use crate::add_contacts::{email, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving};
 use crate::test_app::{TestApp, field};
-use crate::wire::{Answer, Request, send};
+use test_support::http::{Answer, Request, send};
 
 const CLIENTS: [&str; 5] = ["portal", "shop", "gateway", "locker", "maker"];
 const NEW_MAIL: &str = "created.by.saml@example.org";

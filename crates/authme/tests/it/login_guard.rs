@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use crate::fixtures::{secret_of, to_strings};
-use crate::test_app::{START, Setup, TestApp};
-use crate::wire::Request;
+use crate::test_app::{START, Setup, TestApp, at};
+use test_support::http::Request;
 
 const WRONG: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
 const TOO_MANY: &str = r#"429 [{"code":"32","message":"too many failed logins of this client or from this address"}]"#;
@@ -19,8 +19,8 @@ fn start(per_client: u32, per_peer: u32, proxies: &[&str]) -> TestApp {
         settings: Some(Box::new(move |settings| {
             // All workers share the guard.
             settings.http.workers = 3;
-            settings.login.failures_per_client = NonZeroU32::new(per_client).expect("not zero");
-            settings.login.failures_per_peer = NonZeroU32::new(per_peer).expect("not zero");
+            settings.issuer.login.failures_per_client = NonZeroU32::new(per_client).expect("not zero");
+            settings.issuer.login.failures_per_peer = NonZeroU32::new(per_peer).expect("not zero");
         })),
         ..Setup::default()
     })
@@ -120,7 +120,7 @@ fn only_a_wrong_secret_counts_as_a_failure() {
 fn a_server_error_does_not_count_as_a_failure() {
     let app = start(1, 1, &[]);
     // No key signs before the start.
-    app.clock.set(START - 1);
+    app.clock.set(at(START - 1));
     for _ in 0..3 {
         let response = app.send_from(HERE, login("portal", &secret_of("portal")));
         assert_eq!(response.codes(), (500, vec!["99".to_owned()]));

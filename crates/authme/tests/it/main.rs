@@ -12,7 +12,6 @@ mod jwt;
 mod operator;
 mod public_key_forms;
 mod test_app;
-mod wire;
 
 mod active_check;
 mod add_contacts;

@@ -8,7 +8,7 @@ use ports::{TokenVerificationError, TokenVerifier};
 use serde_json::json;
 
 use crate::test_app::{Setup, TestApp};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 /// Verifies only the token of the caller, once it is set. Then it reports a missing key set for every other token.
 struct VerifierWithoutKeys {

@@ -6,7 +6,7 @@ use crate::add_contacts::{email, mobile, path};
 use crate::fixtures::{self, ANA_MAIL, BIA_MAIL};
 use crate::jwt::{token, user_claims};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
@@ -74,7 +74,7 @@ fn contacts_are_listed_in_their_documented_order() {
         "bia",
         &json!([email("z", "z@example.com"), email("a", "a@example.com")]),
     );
-    app.clock.advance(1);
+    app.clock.advance_seconds(1);
     add(&app, "bia", &json!([email("m", "m@example.com")]));
     let answer = list_through(&app, "portal", "bia");
     assert_eq!(ids(&answer), ["bia-mobile", "bia-mail", "z", "a", "m"]);

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::test_app::{TestApp, field};
-use crate::wire::Request;
+use test_support::http::Request;
 
 /// Encodes one DER value (X.690) with its length.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! Requests that no HTTP library sends. The server rejects them or closes the connection, and keeps serving.
 
 use crate::test_app::{TOO_LARGE, TestApp};
-use crate::wire::{Answer, Connection, Request, send};
 use std::fmt::Write as _;
+use test_support::http::{Answer, Connection, Request, send};
 
 /// Returns every answer to these bytes, until the server closes the connection.
 fn answers_to(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixtures::{self, ANA_MAIL, to_strings};
 use crate::jwt::{claims, token, user_claims};
 use crate::test_app::{LOCKED, TestApp, field};
-use crate::wire::{Answer, Request};
+use test_support::http::{Answer, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::fixtures::{ANA_MAIL, BIA_MAIL};
 use crate::test_app::{LIFE, NOT_VALID, TOO_LARGE, TestApp, forbidden_response};
-use crate::wire::{Answer, FORM, Request};
+use test_support::http::{Answer, FORM, Request};
 
 /// The response for a bearer token with a valid signature whose session has ended.
 const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
@@ -88,7 +88,7 @@ fn an_unknown_token_is_200_and_revokes_nothing() {
 fn an_expired_access_token_revokes_nothing() {
     let app = TestApp::start();
     let (expired, refresh) = app.session_tokens(ANA_MAIL);
-    app.clock.advance(LIFE);
+    app.clock.advance_seconds(LIFE);
     let (access, _) = app.session_tokens(ANA_MAIL);
     assert_eq!(revoke(&app, &access, &expired).summary(), "200 ");
     assert_eq!(app.family(&refresh).status, FamilyStatus::Active);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{self, ANA_MAIL};
 use crate::jwt::{client_claims, token, user_claims};
 use crate::test_app::{TestApp, field};
-use crate::wire::{Connection, Request};
+use test_support::http::{Connection, Request};
 
 /// Every role and scope that AuthMe's operations require.
 pub(crate) const ROLES: [&str; 6] = [

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixtures::ANA_MAIL;
 use crate::jwt::claims;
 use crate::renew_token::refresh_of;
-use crate::test_app::{NOT_VALID, START, TestApp, field};
+use crate::test_app::{NOT_VALID, START, TestApp, at, field};
 
 #[test]
 fn a_retried_rotation_returns_the_same_successor() {
@@ -14,7 +14,7 @@ fn a_retried_rotation_returns_the_same_successor() {
     let one = field(&app.session(ANA_MAIL), "refreshToken");
     let two = refresh_of(&app.renew(&portal, &one, "true"));
     assert_ne!(one, two);
-    app.clock.advance(29);
+    app.clock.advance_seconds(29);
     assert_eq!(refresh_of(&app.renew(&portal, &one, "true")), two);
     let three = refresh_of(&app.renew(&portal, &two, "true"));
     assert_eq!(app.event_types("ana"), ["session.started"]);
@@ -45,7 +45,7 @@ fn a_retry_after_the_grace_time_is_a_replay() {
     let portal = app.client_token("portal");
     let one = field(&app.session(ANA_MAIL), "refreshToken");
     let two = refresh_of(&app.renew(&portal, &one, "true"));
-    app.clock.advance(30);
+    app.clock.advance_seconds(30);
     assert_eq!(app.renew(&portal, &one, "true").summary(), NOT_VALID);
     assert_eq!(app.renew(&portal, &two, "true").summary(), NOT_VALID);
 }
@@ -93,7 +93,7 @@ fn renewal_without_remember_me_closes_the_family() {
     }
     assert_eq!(app.renew(&portal, &two, "true").summary(), NOT_VALID);
     assert_eq!(app.renew(&portal, &one, "false").summary(), NOT_VALID);
-    app.clock.advance(30);
+    app.clock.advance_seconds(30);
     assert_eq!(app.renew(&portal, &two, "false").summary(), NOT_VALID);
     assert_eq!(app.event_types("ana"), ["session.started"]);
 }
@@ -115,12 +115,12 @@ fn a_family_ends_at_idle_and_absolute_expiry() {
     let first = field(&app.session(ANA_MAIL), "refreshToken");
     let mut token = field(&app.session(ANA_MAIL), "refreshToken");
     for days in [6, 12, 18, 24, 29] {
-        app.clock.set(START + days * day);
+        app.clock.set(at(START + days * day));
         token = refresh_of(&app.renew(&app.client_token("portal"), &token, "true"));
     }
     let portal = app.client_token("portal");
     assert_eq!(app.renew(&portal, &first, "true").summary(), NOT_VALID);
-    app.clock.set(START + 30 * day);
+    app.clock.set(at(START + 30 * day));
     let portal = app.client_token("portal");
     assert_eq!(app.renew(&portal, &token, "true").summary(), NOT_VALID);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{ANA_MAIL, secret_of};
 use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::{NOT_VALID, field};
-use crate::wire::{Connection, Request, send};
+use test_support::http::{Connection, Request, send};
 
 #[test]
 fn start_announces_address_docs_and_folder() {

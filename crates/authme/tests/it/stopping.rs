@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::operator::{Operator, Serving, eventually};
-use crate::wire::{Connection, Request};
+use test_support::http::{Connection, Request};
 
 /// The number of callers on persistent connections. Every other caller pauses between its requests, so that its connection
 /// is idle at times.

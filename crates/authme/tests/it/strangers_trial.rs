@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::operator::{Operator, Serving, free_address};
 use crate::stopping::rounds;
-use crate::wire::{Connection, Request, send};
+use test_support::http::{Connection, Request, send};
 
 /// The number of connections that request the largest answer and read none of it.
 const CONNECTIONS: usize = 300;

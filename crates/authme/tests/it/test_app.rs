@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,16 +14,17 @@ use authme::{AppParts, DataFolder, Settings};
 use domain::ids::FamilyId;
 use domain::sessions::RefreshFamily;
 use domain::time::Timestamp;
-use ports::Clock;
 use ports::Stores;
 use serde_json::{Value, json};
 use service_runtime::{AuditLog, Stop};
 use tempfile::TempDir;
+use test_support::SettableClock;
+use test_support::app::publish_all;
+use test_support::http::{self, Answer, Connection, Request};
 use use_cases::RelayOutboxes;
 
 use crate::event_schemas::assert_fits_its_schema;
 use crate::fixtures;
-use crate::wire::{self, Answer, Connection, Request};
 
 /// 2026-01-01T00:00:00Z, the start of every test.
 pub(crate) const START: i64 = 1_767_225_600;
@@ -44,30 +44,12 @@ pub(crate) fn forbidden_response(reason: &str) -> String {
     format!(r#"403 [{{"code":"03","message":"{reason}"}}]"#)
 }
 
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub(crate) fn set(&self, second: i64) {
-        self.0.store(second * 1000, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set_millisecond(&self, millisecond: i64) {
-        self.0.store(millisecond, Ordering::SeqCst);
-    }
-
-    pub(crate) fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time that exists")
-    }
-}
-
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time that exists")
+}
+
+pub(crate) fn at_millisecond(millisecond: i64) -> Timestamp {
+    Timestamp::from_millisecond(millisecond).expect("a time that exists")
 }
 
 /// Writes the signing key. All tests share one, because generating a key takes longer than most tests.
@@ -107,7 +89,7 @@ pub(crate) struct Setup {
 
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) clock: Arc<SettableClock>,
     pub(crate) stores: Stores,
     pub(crate) keys: KeyRing,
     pub(crate) folder: TempDir,
@@ -133,7 +115,7 @@ impl TestApp {
             let next = KeyDirectory::new(&keys_folder).generate(at(second));
             next.expect("a key can be generated");
         }
-        let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
+        let clock = Arc::new(SettableClock::starting_at(at(START)));
         let mut settings = authme::server_settings(None).expect("the defaults are valid");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
@@ -206,7 +188,7 @@ impl TestApp {
     }
 
     pub(crate) fn send(&self, request: Request) -> Answer {
-        let answer = wire::send(self.address, request);
+        let answer = http::send(self.address, request);
         self.answers.lock().expect("no test panics here").push(answer.clone());
         answer
     }
@@ -282,20 +264,7 @@ impl TestApp {
 
     /// Publishes all events, and reads the event log over HTTP.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.wait_for(async {
-            loop {
-                let claimed = self.relay.claim(64).await.expect("the store answers");
-                if claimed.is_empty() {
-                    break;
-                }
-                for outbox in claimed {
-                    let delivery = self.relay.deliver(outbox).await;
-                    assert!(delivery.is_complete);
-                    let settled = self.relay.settle(&[delivery.settlement]).await;
-                    settled.expect("the store answers");
-                }
-            }
-        });
+        self.wait_for(publish_all(&self.relay));
         let request = Request::get("/events").query(&[("after", "0"), ("wait", "0")]);
         let answer = self.send(request.bearer(&self.client_token("locker")));
         assert_eq!(answer.status, 200, "{}", answer.summary());

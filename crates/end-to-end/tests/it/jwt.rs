@@ -1,20 +1,6 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use end_to_end::Response;
-use serde_json::Value;
 
-/// Returns the header and the claims of a token without verifying it.
-pub(crate) fn decode(token: &str) -> (Value, Value) {
-    let mut parts = token.split('.').map(|part| {
-        let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
-        serde_json::from_slice(&bytes).unwrap_or_default()
-    });
-    (parts.next().expect("a header"), parts.next().expect("claims"))
-}
-
-pub(crate) fn claims(token: &str) -> Value {
-    decode(token).1
-}
+pub(crate) use test_support::jwt::{claims, decode};
 
 /// Returns the id of the key that signed the token.
 pub(crate) fn kid(token: &str) -> String {

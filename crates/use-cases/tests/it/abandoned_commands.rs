@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
 
-use crate::test_app::{TestApp, caller, mobile};
+use test_support::TestApp;
+use test_support::calls::{caller, mobile};
 
 /// A store in which each save waits for a permit, and then conflicts.
 struct AlwaysConflicts {

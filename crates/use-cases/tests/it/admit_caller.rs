@@ -10,7 +10,8 @@ use use_cases::tokens::InspectedToken;
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::change_app::change_app_token;
-use crate::test_app::{PORTAL, TestApp, by_identity_provider, by_token, caller, renew};
+use test_support::TestApp;
+use test_support::calls::{PORTAL, by_identity_provider, by_token, caller, renew};
 
 const ANY_CALLER: Requirement = &[Alternative::client(&[]), Alternative::user(&[])];
 const BASIC: Requirement = &[Alternative::client(&["CLI-AUTH-BASIC"])];

@@ -9,8 +9,10 @@ use domain::event::EventType;
 use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 use ports::{AuditOutcome, AuditRecord};
 
-use crate::test_app::fakes::Records;
-use crate::test_app::{PORTAL, REQUEST, TestApp, by_token, client_id, renew};
+use test_support::TestApp;
+use test_support::calls::{PORTAL, REQUEST, by_token, renew};
+use test_support::fakes::Records;
+use test_support::fixtures::client_id;
 
 fn client_actor(client: &str) -> Actor {
     Actor {
@@ -51,7 +53,7 @@ async fn repeats_and_replays_are_audited_once() {
     renewed().await.unwrap();
     assert_eq!(records.all(), [], "a plain rotation has no audit record");
     renewed().await.unwrap();
-    app.clock.advance(crate::test_app::GRACE);
+    app.clock.advance(test_support::app::GRACE);
     renewed().await.unwrap_err();
     renewed().await.unwrap_err();
     let object = vec![

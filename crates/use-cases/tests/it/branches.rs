@@ -7,8 +7,9 @@ use domain::sessions::{FamilyStatus, RevocationReason};
 use use_cases::sessions::TokenError;
 use use_cases::tokens::InspectedToken;
 
-use crate::test_app::fault_injection::Interleave;
-use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, renew_as};
+use test_support::TestApp;
+use test_support::calls::{by_identity_provider, by_token, caller, renew, renew_as};
+use test_support::fault_injection::Interleave;
 
 /// A session that was rotated twice, so that a presentation of its first token is a replay.
 struct Session {

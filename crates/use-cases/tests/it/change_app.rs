@@ -16,10 +16,12 @@ use use_cases::tokens::{
     ChangeAppRequest, HandleAuthRequest, InspectedToken, IssuedValidationToken, TokensSettings, TokensUseCases,
 };
 
-use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
-use crate::test_app::{
-    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client, client_id, renew, renew_as, saml_login,
+use test_support::TestApp;
+use test_support::calls::{
+    PORTAL, address_of, by_identity_provider, by_token, caller, client, renew, renew_as, saml_login,
 };
+use test_support::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
+use test_support::fixtures::client_id;
 
 /// Another application, not set up for SAML logins.
 const SHOP: &str = "shop";

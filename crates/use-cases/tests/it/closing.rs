@@ -5,7 +5,9 @@ use domain::sessions::{AccessTokenSubject, FamilyStatus};
 use use_cases::sessions::{IssuedTokens, TokenError};
 
 use crate::change_app::change_app_token;
-use crate::test_app::{GRACE, PORTAL, TestApp};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::PORTAL;
 
 /// Asserts that there is no refresh token, and no session in the access token.
 #[track_caller]

@@ -12,7 +12,9 @@ use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeSubmission, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
 
-use crate::test_app::{PORTAL, TestApp, call, client_id, mobile, user_at_the_portal};
+use test_support::TestApp;
+use test_support::calls::{PORTAL, call, mobile, user_at_the_portal};
+use test_support::fixtures::client_id;
 
 fn id(text: &str) -> ContactId {
     ContactId::parse(text).unwrap()
@@ -182,7 +184,7 @@ async fn a_contact_that_became_a_credential_is_listed_once() {
     let user = user_with_a_mobile(&app).await;
     let me = user_at_the_portal(&user);
     let show_all = |client: &mut domain::client::Client| client.visibility = Visibility::Unrestricted;
-    app.change_client(crate::test_app::PORTAL, show_all).await;
+    app.change_client(test_support::calls::PORTAL, show_all).await;
     let mut identity = app.stores.identities.find(&user).await.unwrap().unwrap();
     identity.mobile = Some(MainContact {
         id: id("mobile-1"),
@@ -337,7 +339,7 @@ async fn a_message_uses_the_clients_texts() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let change = |client: &mut domain::client::Client| client.message_templates = Some("en".to_owned());
-    app.change_client(crate::test_app::PORTAL, change).await;
+    app.change_client(test_support::calls::PORTAL, change).await;
     let sent = send(&app, &user, "mobile-1").await.unwrap();
     let message = app.sent_codes.last();
     assert_eq!(message.message_templates.as_deref(), Some("en"));

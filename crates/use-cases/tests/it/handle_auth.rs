@@ -13,7 +13,9 @@ use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
 use use_cases::sessions::TokenError;
 use use_cases::tokens::{HandleAuthRequest, TokensSettings};
 
-use crate::test_app::{PORTAL, TestApp, address_of, by_token, caller, client_id, renew, renew_as, saml_login};
+use test_support::TestApp;
+use test_support::calls::{PORTAL, address_of, by_token, caller, renew, renew_as, saml_login};
+use test_support::fixtures::client_id;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_email_creates_a_user_if_allowed() {

@@ -10,8 +10,11 @@ use use_cases::sessions::IssuedTokens;
 use use_cases::tokens::{ActiveRefreshToken, InspectedToken, Introspection};
 
 use crate::change_app::change_app_token;
-use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage, RecordedCalls};
-use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, client_id, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{PORTAL, by_identity_provider, renew};
+use test_support::fault_injection::{FailNthCall, FaultInjector, Outage, RecordedCalls};
+use test_support::fixtures::client_id;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -103,7 +106,7 @@ async fn the_tokens_of_an_active_session_are_returned() {
 async fn a_client_token_reads_its_client_only() {
     let app = TestApp::new().await;
     let token = InspectedToken::Access(Arc::new(VerifiedToken {
-        caller: crate::test_app::caller(PORTAL).caller,
+        caller: test_support::calls::caller(PORTAL).caller,
         id: "id".to_owned(),
         issuer: "https://authme.test".to_owned(),
         audience: "authme".to_owned(),

@@ -9,10 +9,10 @@ use use_cases::sessions::{IssuedTokens, TokenError};
 use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokensUseCases};
 
 use crate::change_app::{change_app, change_app_token};
-use crate::test_app::fault_injection::Interleave;
-use crate::test_app::{
-    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, renew, renew_as, saml_login,
-};
+use test_support::TestApp;
+use test_support::calls::{PORTAL, address_of, by_identity_provider, by_token, caller, renew, renew_as, saml_login};
+use test_support::fault_injection::Interleave;
+use test_support::fixtures::client_id;
 
 /// The tokens that the minting paths present.
 struct HeldTokens {

@@ -23,6 +23,4 @@ mod properties;
 mod relay;
 mod revoke_token;
 mod rotation;
-#[path = "../test_app/mod.rs"]
-mod test_app;
 mod validation_tokens;

@@ -8,9 +8,11 @@ use use_cases::sessions::TokenError;
 use use_cases::tokens::InspectedToken;
 
 use crate::change_app::{change_app, change_app_token};
-use crate::test_app::fault_injection::{FaultInjector, Interleave, RecordedCalls, with_faults};
-use crate::test_app::stale_reads::{with_stale_reads, with_stale_reads_after_writes};
-use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, by_token, caller, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{PORTAL, by_identity_provider, by_token, caller, renew};
+use test_support::fault_injection::{FaultInjector, Interleave, RecordedCalls, with_faults};
+use test_support::stale_reads::{with_stale_reads, with_stale_reads_after_writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_close_checks_the_lock_linearizably() {

@@ -6,8 +6,9 @@ use domain::ids::UserId;
 use use_cases::sessions::TokenError;
 use use_cases::tokens::RenewTokenRequest;
 
-use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage};
-use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, saml_login};
+use test_support::TestApp;
+use test_support::calls::{by_identity_provider, by_token, caller, renew, saml_login};
+use test_support::fault_injection::{FailNthCall, FaultInjector, Outage};
 
 const OUTAGES: [Outage; 2] = [Outage::Unreachable, Outage::AnswerLost];
 

@@ -9,7 +9,8 @@ use use_cases::UseCaseError;
 use use_cases::credential_lock::LockError;
 use use_cases::factors::ContactError;
 
-use crate::test_app::{TestApp, caller, mobile};
+use test_support::TestApp;
+use test_support::calls::{caller, mobile};
 
 /// The number of events that one outbox holds.
 const CAPACITY: usize = ports::MAX_PENDING_EVENTS;

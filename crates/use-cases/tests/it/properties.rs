@@ -7,7 +7,9 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 use use_cases::sessions::TokenError;
 
-use crate::test_app::{GRACE, TestApp, by_token, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{by_token, renew};
 
 /// A presentation: the time since the previous one, the token counted back from the newest, and `remember-me`.
 #[derive(Debug, Clone)]

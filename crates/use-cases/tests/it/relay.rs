@@ -1,17 +1,17 @@
 //! The relay publishes at least once, in order per aggregate, from the first event that was not acknowledged.
 
-use crate::test_app::all_aggregates;
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use stored_forms::all_aggregates;
 
 use async_trait::async_trait;
 use domain::event::Event;
 use ports::{EventPublisher, PendingOutbox, PublishError};
 use use_cases::{Delivery, RelayOutboxes};
 
-use crate::test_app::TestApp;
+use test_support::TestApp;
 
 const LEASE: Duration = Duration::from_secs(5);
 

@@ -12,8 +12,10 @@ use use_cases::tokens::{InspectedToken, RevokeTokenError};
 
 use crate::change_app::{change_app, change_app_token};
 use crate::introspect_token::access;
-use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
-use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, by_token, call, caller, client, renew, renew_as};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{PORTAL, by_identity_provider, by_token, call, caller, client, renew, renew_as};
+use test_support::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
 
@@ -136,7 +138,7 @@ async fn tokens_of_other_users_and_clients_are_ignored() {
     let family = app.family_of(&bias.refresh).await;
     app.stores.clients.create(&client("other")).await.unwrap();
     let other_client = call(Caller {
-        client: crate::test_app::client_id("other"),
+        client: test_support::fixtures::client_id("other"),
         ..Caller::clone(&bias.holder)
     });
     for other_caller in [&anas.holder, &other_client, &caller("other")] {

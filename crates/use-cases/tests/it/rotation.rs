@@ -11,8 +11,11 @@ use ports::Clock as _;
 use use_cases::sessions::TokenError;
 use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant};
 
-use crate::test_app::fault_injection::{FaultInjector, Interleave, RecordedCalls};
-use crate::test_app::{GRACE, PORTAL, TestApp, by_token, caller, client, client_id, renew, renew_as};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{PORTAL, by_token, caller, client, renew, renew_as};
+use test_support::fault_injection::{FaultInjector, Interleave, RecordedCalls};
+use test_support::fixtures::client_id;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

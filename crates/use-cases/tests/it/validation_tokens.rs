@@ -5,7 +5,8 @@ use std::time::Duration;
 use use_cases::sessions::TokenError;
 use use_cases::tokens::TokensSettings;
 
-use crate::test_app::{TestApp, by_token, caller, client, renew, renew_as};
+use test_support::TestApp;
+use test_support::calls::{by_token, caller, client, renew, renew_as};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_validation_token_works_once() {

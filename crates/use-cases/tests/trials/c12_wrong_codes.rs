@@ -7,7 +7,8 @@ use crate::challenges::{answer_in_parallel, require_one_event, send_challenge};
 use crate::race::races;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
-use crate::test_app::{GRACE, TestApp};
+use test_support::TestApp;
+use test_support::app::GRACE;
 
 races!(a_code_is_compared_at_most_five_times);
 

@@ -14,7 +14,9 @@ use use_cases::tokens::TokensUseCases;
 use crate::race::{in_parallel, races};
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
-use crate::test_app::{GRACE, TestApp, by_token, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{by_token, renew};
 
 races!(
     parallel_renewals_get_the_same_successor,

@@ -11,8 +11,10 @@ use use_cases::sessions::TokenError;
 use crate::race::races;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
-use crate::test_app::fault_injection::{FaultInjector, RecordedCalls};
-use crate::test_app::{GRACE, TestApp, by_token, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{by_token, renew};
+use test_support::fault_injection::{FaultInjector, RecordedCalls};
 
 races!(
     a_replay_of_any_generation_revokes_the_family,

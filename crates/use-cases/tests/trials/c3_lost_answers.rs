@@ -12,8 +12,10 @@ use crate::race::races;
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
-use crate::test_app::fault_injection::FaultInjector;
-use crate::test_app::{GRACE, TestApp, by_token, renew};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{by_token, renew};
+use test_support::fault_injection::FaultInjector;
 
 races!(a_lost_answer_is_repeated);
 

@@ -17,10 +17,11 @@ use crate::race::races;
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds, seed};
-use crate::test_app::fault_injection::{FaultInjector, on_a_thread, with_faults};
-use crate::test_app::{
-    GRACE, PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, renew, renew_as, saml_login,
-};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{PORTAL, address_of, by_identity_provider, by_token, caller, renew, renew_as, saml_login};
+use test_support::fault_injection::{FaultInjector, on_a_thread, with_faults};
+use test_support::fixtures::client_id;
 
 races!(no_path_mints_after_a_lock, a_mint_that_ignores_the_lock_is_detected,);
 

@@ -9,7 +9,8 @@ use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 
 use crate::race::in_parallel;
 use crate::summary::ensure;
-use crate::test_app::{TestApp, mobile, user_at_the_portal};
+use test_support::TestApp;
+use test_support::calls::{mobile, user_at_the_portal};
 
 const CONTACT: &str = "mobile-1";
 

@@ -24,9 +24,6 @@ mod race;
 mod rng;
 mod store;
 mod summary;
-#[path = "../test_app/mod.rs"]
-#[expect(dead_code, reason = "the tests of the use cases need more of it")]
-mod test_app;
 mod v_one_winner;
 
 use libtest_mimic::Arguments;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use ports::Clients;
 
-use crate::test_app::{PORTAL, client_id};
+use test_support::calls::PORTAL;
+use test_support::fixtures::client_id;
 
 /// The number of yields that replace one round trip.
 const YIELDS: usize = 4;

@@ -7,7 +7,7 @@ use tokio::runtime;
 use tokio::sync::Barrier;
 
 use crate::store::Store;
-use crate::test_app::fault_injection::on_a_thread;
+use test_support::fault_injection::on_a_thread;
 
 /// A trial that runs on every store.
 #[derive(Clone)]

@@ -2,15 +2,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::test_app::all_aggregates;
 use adapter_crypto::SystemRandomness;
 use adapter_mongodb::MongodbSettings;
 use adapter_sqlite::EmbeddedStore;
 use ports::{Randomness as _, Stores};
+use stored_forms::all_aggregates;
 
 use crate::event_topic::EventTopic;
 use crate::pace::Pace;
-use crate::test_app::TestApp;
+use test_support::TestApp;
 
 /// The adapter of the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

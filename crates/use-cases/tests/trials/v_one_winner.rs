@@ -7,7 +7,9 @@ use use_cases::sessions::TokenError;
 use crate::race::{in_parallel, races};
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
-use crate::test_app::{GRACE, TestApp, by_token, caller, renew, saml_login};
+use test_support::TestApp;
+use test_support::app::GRACE;
+use test_support::calls::{by_token, caller, renew, saml_login};
 
 races!(
     one_of_parallel_uses_of_a_validation_token_wins,

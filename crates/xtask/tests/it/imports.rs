@@ -74,6 +74,7 @@ fn may_import(member: &str, candidate: &str) -> Option<bool> {
         "bench" | "trials" => is_tooling,
         // It reads the types of events, and Kafka by the only crate that imports its client.
         "end-to-end" => is_tooling || matches!(candidate, "domain" | "adapter-kafka"),
+        "test-support" => !matches!(candidate, "authme" | "end-to-end" | "xtask") && !candidate.starts_with("service-"),
         adapter if adapter.starts_with("adapter-") => is_inside,
         binary if binary == "authme" || binary.starts_with("service-") => {
             let is_assembly = candidate == "service-assembly" && binary != "service-assembly";

@@ -16,7 +16,7 @@ use ports::{LockStatuses, StoreError, Stores};
 
 /// Returns stores that find families in a past state (`None`: before they started), and no validation tokens.
 /// Linearizable reads and reads after writes are current.
-pub(crate) fn with_stale_reads(stores: &Stores, family: Option<&RefreshFamily>) -> Stores {
+pub fn with_stale_reads(stores: &Stores, family: Option<&RefreshFamily>) -> Stores {
     Stores {
         validation_tokens: Arc::new(StaleValidationTokens(stores.validation_tokens.clone())),
         refresh_families: Arc::new(StaleFamilies {
@@ -28,7 +28,7 @@ pub(crate) fn with_stale_reads(stores: &Stores, family: Option<&RefreshFamily>) 
 }
 
 /// Returns stores whose lock reads after a write are stale: every user is unlocked.
-pub(crate) fn with_stale_reads_after_writes(stores: &Stores) -> Stores {
+pub fn with_stale_reads_after_writes(stores: &Stores) -> Stores {
     Stores {
         lock_statuses: Arc::new(StaleLockStatuses(stores.lock_statuses.clone())),
         ..stores.clone()

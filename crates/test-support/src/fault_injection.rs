@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Runs a future on a thread of its own, like the workers of the server, so that it need not be `Send`.
-pub(crate) fn on_a_thread<F>(work: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
+pub fn on_a_thread<F>(work: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static>,
 {
@@ -32,7 +32,7 @@ where
 
 /// Runs before and after each call of a use case to its stores. Calls are named `<port>.<method>`.
 #[async_trait]
-pub(crate) trait FaultInjector: Send + Sync {
+pub trait FaultInjector: Send + Sync {
     /// Runs before the call reaches the store. If it fails, the store is not called.
     async fn before(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
@@ -45,13 +45,13 @@ pub(crate) trait FaultInjector: Send + Sync {
 }
 
 /// A port with a fault injector.
-pub(crate) struct Faulty<T: ?Sized> {
+pub struct Faulty<T: ?Sized> {
     inner: Arc<T>,
     injector: Arc<dyn FaultInjector>,
 }
 
 impl<T: ?Sized> Faulty<T> {
-    pub(crate) fn new(inner: &Arc<T>, injector: &Arc<dyn FaultInjector>) -> Arc<Self> {
+    pub fn new(inner: &Arc<T>, injector: &Arc<dyn FaultInjector>) -> Arc<Self> {
         Arc::new(Self {
             inner: inner.clone(),
             injector: injector.clone(),
@@ -71,7 +71,7 @@ impl<T: ?Sized> Faulty<T> {
 }
 
 /// Returns the stores that the tokens context uses, each with the injector.
-pub(crate) fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores {
+pub fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores {
     Stores {
         clients: Faulty::new(&stores.clients, injector),
         identities: Faulty::new(&stores.identities, injector),
@@ -241,10 +241,10 @@ impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
 
 /// Records the names of the calls.
 #[derive(Default)]
-pub(crate) struct RecordedCalls(Mutex<Vec<&'static str>>);
+pub struct RecordedCalls(Mutex<Vec<&'static str>>);
 
 impl RecordedCalls {
-    pub(crate) fn names(&self) -> Vec<&'static str> {
+    pub fn names(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -259,7 +259,7 @@ impl FaultInjector for RecordedCalls {
 
 /// The way in which a store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outage {
+pub enum Outage {
     /// The call never reaches the store.
     Unreachable,
     /// The call is carried out, and its answer is lost.
@@ -267,7 +267,7 @@ pub(crate) enum Outage {
 }
 
 /// Fails one call, counted from 0.
-pub(crate) struct FailNthCall {
+pub struct FailNthCall {
     number: usize,
     outage: Outage,
     calls: AtomicUsize,
@@ -275,7 +275,7 @@ pub(crate) struct FailNthCall {
 }
 
 impl FailNthCall {
-    pub(crate) fn new(number: usize, outage: Outage) -> Self {
+    pub fn new(number: usize, outage: Outage) -> Self {
         Self {
             number,
             outage,
@@ -285,7 +285,7 @@ impl FailNthCall {
     }
 
     /// Returns whether the failing call was made.
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.number
     }
 }
@@ -312,21 +312,21 @@ impl FaultInjector for FailNthCall {
 type Action = Box<dyn FnOnce() -> JoinHandle<()> + Send>;
 
 /// Runs an action once, right before or right after the first call of a name.
-pub(crate) struct Interleave {
+pub struct Interleave {
     call: &'static str,
     is_after: bool,
     action: Mutex<Option<Action>>,
 }
 
 impl Interleave {
-    pub(crate) fn before<F: Future<Output = ()>>(
+    pub fn before<F: Future<Output = ()>>(
         call: &'static str,
         action: impl FnOnce() -> F + Send + 'static,
     ) -> Arc<dyn FaultInjector> {
         Self::build(call, false, action)
     }
 
-    pub(crate) fn after<F: Future<Output = ()>>(
+    pub fn after<F: Future<Output = ()>>(
         call: &'static str,
         action: impl FnOnce() -> F + Send + 'static,
     ) -> Arc<dyn FaultInjector> {

@@ -1,57 +1,26 @@
-//! Fakes of the clock, the signer, the delivery of codes, the audit trail and the metrics.
+//! Fakes of the signer, the delivery of codes, the audit trail and the metrics.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use adapter_crypto::HmacCodeDigester;
 use async_trait::async_trait;
 use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 use domain::sessions::AccessToken;
-use domain::time::Timestamp;
 use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryError};
 use ports::sessions::{SigningError, TokenSigner};
 use ports::tokens::{KeySet, PublicKey};
-use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, RenewalOutcome, Telemetry};
+use ports::{AuditRecord, AuditTrail, MetricEvent, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
-
-/// The initial time in milliseconds. It is not a whole second, so that truncation to seconds is detected.
-const START: i64 = 1_767_225_600_123;
-
-/// A clock that moves only when a test moves it.
-pub(crate) struct SettableClock(AtomicI64);
-
-impl Default for SettableClock {
-    fn default() -> Self {
-        Self(AtomicI64::new(START))
-    }
-}
-
-impl SettableClock {
-    pub(crate) fn advance(&self, by: Duration) {
-        let by = i64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(by, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set(&self, at: Timestamp) {
-        self.0.store(at.as_millisecond(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for SettableClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-}
 
 /// Keeps the audit trail in memory.
 #[derive(Default)]
-pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
+pub struct Records(Mutex<Vec<AuditRecord>>);
 
 impl Records {
-    pub(crate) fn all(&self) -> Vec<AuditRecord> {
+    pub fn all(&self) -> Vec<AuditRecord> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -64,15 +33,15 @@ impl AuditTrail for Records {
 
 /// Records the tokens to sign. The signed form is the token's id.
 #[derive(Default)]
-pub(crate) struct RecordingSigner(Mutex<HashMap<String, AccessToken>>);
+pub struct RecordingSigner(Mutex<HashMap<String, AccessToken>>);
 
 impl RecordingSigner {
     /// Returns the token that was signed as `text`.
-    pub(crate) fn content(&self, text: &str) -> AccessToken {
+    pub fn content(&self, text: &str) -> AccessToken {
         self.0.lock().unwrap()[text].clone()
     }
 
-    pub(crate) fn signatures(&self) -> usize {
+    pub fn signatures(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 }
@@ -86,18 +55,18 @@ impl TokenSigner for RecordingSigner {
 
 /// Counts metric events.
 #[derive(Default)]
-pub(crate) struct RecordedMetrics {
+pub struct RecordedMetrics {
     replays: AtomicUsize,
     repeated: AtomicUsize,
 }
 
 impl RecordedMetrics {
-    pub(crate) fn replays(&self) -> usize {
+    pub fn replays(&self) -> usize {
         self.replays.load(Ordering::SeqCst)
     }
 
     /// Returns the number of renewals that got the same successor again.
-    pub(crate) fn repeated(&self) -> usize {
+    pub fn repeated(&self) -> usize {
         self.repeated.load(Ordering::SeqCst)
     }
 }
@@ -114,7 +83,7 @@ impl Telemetry for RecordedMetrics {
 }
 
 /// An empty key set: no test here reads keys.
-pub(crate) struct NoKeys;
+pub struct NoKeys;
 
 impl KeySet for NoKeys {
     fn public_keys(&self) -> Vec<PublicKey> {
@@ -124,29 +93,29 @@ impl KeySet for NoKeys {
 
 /// Records the messages to deliver.
 #[derive(Default)]
-pub(crate) struct SentCodes {
+pub struct SentCodes {
     sent: Mutex<Vec<CodeMessage>>,
     is_failing: AtomicBool,
 }
 
 impl SentCodes {
     /// Makes deliveries fail from now on, or succeed again.
-    pub(crate) fn set_failing(&self, is_failing: bool) {
+    pub fn set_failing(&self, is_failing: bool) {
         self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
-    pub(crate) fn last(&self) -> CodeMessage {
+    pub fn last(&self) -> CodeMessage {
         self.sent.lock().unwrap().last().unwrap().clone()
     }
 
     /// Returns the code of a challenge.
-    pub(crate) fn code(&self, challenge: &ChallengeId) -> String {
+    pub fn code(&self, challenge: &ChallengeId) -> String {
         let sent = self.sent.lock().unwrap();
         let message = sent.iter().find(|message| message.challenge == *challenge).unwrap();
         message.code.reveal().to_owned()
     }
 
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.sent.lock().unwrap().len()
     }
 }
@@ -163,7 +132,7 @@ impl CodeDelivery for SentCodes {
 }
 
 /// Counts the digests computed for each challenge: one when its code is sent, one for each comparison.
-pub(crate) struct CountingCodeDigester {
+pub struct CountingCodeDigester {
     code_digester: HmacCodeDigester,
     digests: Mutex<HashMap<String, usize>>,
 }
@@ -179,7 +148,7 @@ impl Default for CountingCodeDigester {
 
 impl CountingCodeDigester {
     /// Returns the number of times that a code was compared with that of the challenge.
-    pub(crate) fn comparisons(&self, challenge: &ChallengeId) -> usize {
+    pub fn comparisons(&self, challenge: &ChallengeId) -> usize {
         let digests = self.digests.lock().unwrap();
         digests.get(challenge.as_str()).map_or(0, |made| made - 1)
     }

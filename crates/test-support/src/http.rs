@@ -11,13 +11,14 @@ use tokio::net::TcpSocket;
 
 const BASE: &str = "/security/iam/v1";
 
-pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The time limit of a read or a write. A server that makes no progress for this time hangs.
 const IO_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -26,7 +27,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// Creates a request with a target at the root.
-    pub(crate) fn at_root(method: &str, target: &str) -> Self {
+    pub fn at_root(method: &str, target: &str) -> Self {
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -36,31 +37,31 @@ impl Request {
     }
 
     /// Creates a request with a path below the base path.
-    pub(crate) fn new(method: &str, path: &str) -> Self {
+    pub fn new(method: &str, path: &str) -> Self {
         Self::at_root(method, &format!("{BASE}{path}"))
     }
 
-    pub(crate) fn get(path: &str) -> Self {
+    pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    pub(crate) fn post(path: &str) -> Self {
+    pub fn post(path: &str) -> Self {
         Self::new("POST", path)
     }
 
-    pub(crate) fn put(path: &str) -> Self {
+    pub fn put(path: &str) -> Self {
         Self::new("PUT", path)
     }
 
-    pub(crate) fn patch(path: &str) -> Self {
+    pub fn patch(path: &str) -> Self {
         Self::new("PATCH", path)
     }
 
-    pub(crate) fn delete(path: &str) -> Self {
+    pub fn delete(path: &str) -> Self {
         Self::new("DELETE", path)
     }
 
-    pub(crate) fn query(mut self, fields: &[(&str, &str)]) -> Self {
+    pub fn query(mut self, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
@@ -69,30 +70,30 @@ impl Request {
         self
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(crate) fn bearer(self, token: &str) -> Self {
+    pub fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    pub(crate) fn basic(self, name: &str, secret: &str) -> Self {
+    pub fn basic(self, name: &str, secret: &str) -> Self {
         let encoded = STANDARD.encode(format!("{name}:{secret}"));
         self.header("Authorization", &format!("Basic {encoded}"))
     }
 
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    pub(crate) fn json(self, body: &Value) -> Self {
+    pub fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json").body(body.to_string())
     }
 
-    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()
             .map(|(name, value)| format!("{name}={}", percent_encode(value)))
@@ -126,37 +127,37 @@ fn percent_encode(text: &str) -> String {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// Returns the header with this name. Panics if it occurs twice.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} occurs twice in {:?}", self.headers);
         first
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.summary()))
     }
 
     /// Returns status and body, for comparisons.
-    pub(crate) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         format!("{} {}", self.status, self.text())
     }
 
     /// Returns the status and the codes of the error array, or no codes if the body is not an error array.
-    pub(crate) fn codes(&self) -> (u16, Vec<String>) {
+    pub fn codes(&self) -> (u16, Vec<String>) {
         let errors: Vec<Value> = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = |error: &Value| error["code"].as_str().unwrap_or("none").to_owned();
         (self.status, errors.iter().map(code).collect())
@@ -164,19 +165,19 @@ impl Answer {
 }
 
 /// A persistent connection.
-pub(crate) struct Connection(BufReader<TcpStream>);
+pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> Self {
+    pub fn open(address: SocketAddr) -> Self {
         Self::try_open(address).expect("the server listens")
     }
 
-    pub(crate) fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+    pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
         Ok(Self::over(TcpStream::connect(address)?))
     }
 
     /// Connects from a loopback address, such as 127.0.0.2, so that the server sees another peer.
-    pub(crate) fn open_from(source: &str, address: SocketAddr) -> Self {
+    pub fn open_from(source: &str, address: SocketAddr) -> Self {
         let source = SocketAddr::new(source.parse().expect("an address"), 0);
         let connecting = async {
             let socket = TcpSocket::new_v4()?;
@@ -201,36 +202,36 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    pub(crate) fn send(&mut self, request: &Request) -> Answer {
+    pub fn send(&mut self, request: &Request) -> Answer {
         self.write(&request.bytes());
         self.read(request.method == "HEAD").expect("the server answers")
     }
 
     /// Writes as much as the server accepts. The server may answer and close the connection before the end of the request.
-    pub(crate) fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
     }
 
     /// Sends a request and reads the answer. Fails if the connection is closed or reset.
-    pub(crate) fn attempt(&mut self, request: &Request) -> std::io::Result<Answer> {
+    pub fn attempt(&mut self, request: &Request) -> std::io::Result<Answer> {
         self.0.get_mut().write_all(&request.bytes())?;
         self.read(false)
     }
 
     /// Reads until the end of the connection, and returns the number of bytes that arrived.
-    pub(crate) fn read_rest(&mut self) -> usize {
+    pub fn read_rest(&mut self) -> usize {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         bytes.len()
     }
 
     /// Closes the sending side.
-    pub(crate) fn shutdown_write(&mut self) {
+    pub fn shutdown_write(&mut self) {
         let _ = self.0.get_mut().shutdown(Shutdown::Write);
     }
 
     /// Reads the next answer. Fails if the connection is closed or reset.
-    pub(crate) fn read(&mut self, is_head: bool) -> std::io::Result<Answer> {
+    pub fn read(&mut self, is_head: bool) -> std::io::Result<Answer> {
         loop {
             let answer = self.read_one(is_head)?;
             if answer.status != 100 {
@@ -240,7 +241,7 @@ impl Connection {
     }
 
     /// Reads lines of an answer whose body does not end, until they contain `wanted`.
-    pub(crate) fn read_until(&mut self, wanted: &str) -> String {
+    pub fn read_until(&mut self, wanted: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(wanted) {
             let read = self.0.read_line(&mut seen).expect("the stream continues");
@@ -293,6 +294,6 @@ impl Connection {
 }
 
 /// Sends one request on its own connection.
-pub(crate) fn send(address: SocketAddr, request: Request) -> Answer {
+pub fn send(address: SocketAddr, request: Request) -> Answer {
     Connection::open(address).send(&request.header("Connection", "close"))
 }
