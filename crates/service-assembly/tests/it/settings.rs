@@ -75,6 +75,19 @@ fn environment_overrides_file_and_file_overrides_defaults() {
 }
 
 #[test]
+fn commas_separate_the_elements_of_a_list_in_a_variable() {
+    for (value, expected) in [
+        ("10.0.0.0/8", ["10.0.0.0/8"].as_slice()),
+        ("10.0.0.0/8, ::1,", &["10.0.0.0/8", "::1"]),
+    ] {
+        let loaded = tokens_with(&[("AUTHME__HTTP__TRUSTED_PROXIES", value)]);
+        assert_eq!(ServiceSettings::read(&loaded).unwrap().http.trusted_proxies, expected);
+        let origin = "# from environment AUTHME__HTTP__TRUSTED_PROXIES";
+        assert!(loaded.print().contains(origin), "{}", loaded.print());
+    }
+}
+
+#[test]
 fn unknown_settings_are_named_by_their_whole_path() {
     let variables = [
         ("AUTHME__LOG__COLOUR", "red"),
@@ -174,11 +187,6 @@ fn a_wrong_value_is_reported_with_its_variable() {
             "`kafka.security` must be `plaintext`, `tls` or `scram`, not \"ssl\"",
         ),
         (
-            "HTTP__TRUSTED_PROXIES",
-            "10.0.0.0/8",
-            "`http.trusted_proxies` must be a list, which only a file can give, not \"10.0.0.0/8\"",
-        ),
-        (
             "TOKENS__ACCESS_TOKEN_LIFETIME",
             "hunter2",
             "`tokens.access_token_lifetime` must be a duration, such as 30s, 5m or 24h, not this string",
@@ -203,6 +211,10 @@ fn a_wrong_value_is_reported_with_its_file() {
         (
             "http = { workers = [1] }",
             "`http.workers` must be a whole number, not a list (file ",
+        ),
+        (
+            "http = { trusted_proxies = '10.0.0.0/8' }",
+            "`http.trusted_proxies` must be a list, not \"10.0.0.0/8\" (file ",
         ),
         (
             "http = { trusted_proxies = [{}] }",

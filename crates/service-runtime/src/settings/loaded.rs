@@ -89,7 +89,29 @@ fn merge_sources(
         builder = builder.add_source(File::from(file).format(FileFormat::Toml));
     }
     let environment = environment.prefix_separator("__").separator("__").ignore_empty(true);
-    builder.add_source(environment).build()
+    let mut merged = builder.add_source(environment).build()?;
+    for setting in settings.iter().filter(|setting| setting.is_list()) {
+        split_list(&mut merged.cache, setting);
+    }
+    Ok(merged)
+}
+
+/// Turns the text of a variable into a list. Commas separate its elements.
+fn split_list(settings: &mut Value, setting: &Setting) {
+    let Some(value) = find_value(settings, &setting.name) else {
+        return;
+    };
+    let (ValueKind::String(text), Some(ENVIRONMENT)) = (&value.kind, value.origin()) else {
+        return;
+    };
+    let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
+    let list = ValueKind::Array(elements.map(Value::from).collect());
+    if let ValueKind::Table(sections) = &mut settings.kind
+        && let Some(ValueKind::Table(section)) = sections.get_mut(setting.section()).map(|section| &mut section.kind)
+    {
+        let list = Value::new(Some(&ENVIRONMENT.to_owned()), list);
+        section.insert(setting.own_name().to_owned(), list);
+    }
 }
 
 /// Returns the settings of sections, each once. Parts of the same section follow each other.

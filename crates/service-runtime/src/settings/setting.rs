@@ -91,7 +91,7 @@ impl Setting {
         }
         match (self.is_list(), &given.kind) {
             (true, ValueKind::Array(_)) => "a list in which each element is a string".to_owned(),
-            (true, _) => "a list, which only a file can give".to_owned(),
+            (true, _) => "a list".to_owned(),
             _ if self.has_type("boolean") => "`true` or `false`".to_owned(),
             _ if self.has_type("integer") => self.describe_whole_number(given),
             _ if self.text("format") == Some("duration") => self.describe_duration(given),

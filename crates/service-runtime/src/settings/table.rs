@@ -15,24 +15,15 @@ pub fn settings_table(services: &[(&str, Vec<Section>)]) -> String {
     for setting in catalog(&all) {
         let _ = writeln!(
             table,
-            "| `{}` | {} | {} | {} | {} |",
+            "| `{}` | `{}` | {} | {} | {} |",
             setting.name,
-            variable(&setting),
+            variable_of(&setting.name),
             default(&setting),
             readers(&setting, &read_by),
             setting.meaning()
         );
     }
     table
-}
-
-/// Returns the variable of a setting. A list can be set in a file only.
-fn variable(setting: &Setting) -> String {
-    if setting.is_list() {
-        "only in a file".to_owned()
-    } else {
-        format!("`{}`", variable_of(&setting.name))
-    }
 }
 
 fn default(setting: &Setting) -> String {
