@@ -25,7 +25,7 @@ pub(crate) const BASE: &str = "/security/iam/v1";
 
 /// The routes of a part of the API, with their descriptions.
 #[derive(Default)]
-pub(crate) struct Endpoints {
+pub struct Endpoints {
     resources: Vec<Resource>,
     description: Description,
 }

@@ -23,6 +23,7 @@ use crate::authorised::Authorised;
 use crate::body;
 use crate::cloud_event::CloudEventMessage;
 use crate::endpoints::{Endpoints, OperationDoc};
+use crate::module::Module;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
 
@@ -49,7 +50,15 @@ const MAY_FOLLOW: Admission = Admission {
     check: MayFollow::TOKEN_CHECK,
 };
 
-pub(crate) fn routes(api: Endpoints) -> Endpoints {
+/// Returns the endpoint of the event log.
+pub fn module(follow_events: FollowEvents) -> Module {
+    let follow_events = web::Data::new(follow_events);
+    Module::new("events", routes, move |config| {
+        config.app_data(follow_events.clone());
+    })
+}
+
+pub fn routes(api: Endpoints) -> Endpoints {
     api.at("/events", |at| at.without_deadline().get(handle, describe))
 }
 

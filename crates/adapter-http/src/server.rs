@@ -11,24 +11,18 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use ports::{AuditTrail, Randomness, Telemetry};
 use tokio::sync::watch;
-use use_cases::FollowEvents;
-use use_cases::credential_lock::CredentialLockUseCases;
-use use_cases::factors::FactorsUseCases;
-use use_cases::tokens::TokensUseCases;
 
 use crate::acceptor::Acceptor;
 use crate::audit::AuditRecorder;
 use crate::authenticator::Authenticator;
-use crate::description::Description;
 use crate::docs::{self, Document};
 use crate::endpoints::{Endpoints, page};
 use crate::instrumentation::{Instrumentation, instrument};
-use crate::login_guard::LoginGuard;
+use crate::module::Module;
 use crate::problem::{Code, Problem};
 use crate::request_limits::RequestLimiter;
 use crate::settings::ApiSettings;
 use crate::shutdown::Shutdown;
-use crate::{credential_lock, events, factors, tokens};
 
 /// The time for which a connection without a request is kept. Common proxies close their connections after a minute. If
 /// the server closed first, a request that the proxy sends at that moment would be lost.
@@ -41,13 +35,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit for closing a connection. Then the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The use cases of the contexts that are served, and the ports that all contexts need.
+/// The contexts that are served, and the ports that all of them need.
 #[derive(Clone)]
 pub struct Api {
-    pub tokens: Option<Arc<TokensUseCases>>,
-    pub factors: Option<Arc<FactorsUseCases>>,
-    pub credential_lock: Option<Arc<CredentialLockUseCases>>,
-    pub follow_events: Option<Arc<FollowEvents>>,
+    pub modules: Vec<Module>,
     pub authenticator: Authenticator,
     pub telemetry: Arc<dyn Telemetry>,
     pub randomness: Arc<dyn Randomness>,
@@ -56,35 +47,10 @@ pub struct Api {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Returns the description of the context `tokens`, `factors`, `credential-lock` or `events`, or `None` for another
-/// name.
-pub fn description(context: &str) -> Option<Description> {
-    let endpoints = match context {
-        "tokens" => tokens::routes(Endpoints::default()),
-        "factors" => factors::routes(Endpoints::default()),
-        "credential-lock" => credential_lock::routes(Endpoints::default()),
-        "events" => events::routes(Endpoints::default()),
-        _ => return None,
-    };
-    Some(endpoints.into_parts().1)
-}
-
 impl Api {
     fn endpoints(&self) -> Endpoints {
-        let mut endpoints = Endpoints::default();
-        if self.tokens.is_some() {
-            endpoints = tokens::routes(endpoints);
-        }
-        if self.factors.is_some() {
-            endpoints = factors::routes(endpoints);
-        }
-        if self.credential_lock.is_some() {
-            endpoints = credential_lock::routes(endpoints);
-        }
-        if self.follow_events.is_some() {
-            endpoints = events::routes(endpoints);
-        }
-        endpoints
+        let modules = self.modules.iter();
+        modules.fold(Endpoints::default(), |endpoints, module| (module.routes)(endpoints))
     }
 
     /// Registers the routes and their data, for a single application.
@@ -101,24 +67,14 @@ impl Api {
                 randomness: self.randomness.clone(),
                 shutdown: Shutdown(self.stopping.clone()),
             }))
-            .app_data(shared.login_guard.clone())
             .app_data(shared.request_limiter.clone())
             .app_data(shared.audit_recorder.clone())
             .app_data(shared.document.clone())
             .app_data(web::Data::new(settings.clone()))
             .app_data(web::Data::new(settings.trusted_proxies.clone()))
             .app_data(web::Data::new(Shutdown(self.stopping.clone())));
-        if let Some(tokens) = &self.tokens {
-            config.app_data(web::Data::from(tokens.clone()));
-        }
-        if let Some(factors) = &self.factors {
-            config.app_data(web::Data::from(factors.clone()));
-        }
-        if let Some(credential_lock) = &self.credential_lock {
-            config.app_data(web::Data::from(credential_lock.clone()));
-        }
-        if let Some(follow_events) = &self.follow_events {
-            config.app_data(web::Data::from(follow_events.clone()));
+        for module in &self.modules {
+            (module.state)(config);
         }
         for resource in resources {
             config.service(resource);
@@ -136,7 +92,6 @@ impl Api {
 /// State that the applications of all workers share. A limit per worker would be multiplied by the number of workers.
 #[derive(Clone)]
 struct Shared {
-    login_guard: web::Data<LoginGuard>,
     request_limiter: web::Data<RequestLimiter>,
     audit_recorder: web::Data<AuditRecorder>,
     document: web::Data<Document>,
@@ -147,7 +102,6 @@ impl Shared {
         let (_, description) = api.endpoints().into_parts();
         let document = description.into_document("AuthMe").to_json().unwrap_or_default();
         Self {
-            login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
             request_limiter: web::Data::new(RequestLimiter::new(settings.limits, api.telemetry.clone())),
             audit_recorder: web::Data::new(AuditRecorder::new(api.audit.clone(), api.authenticator.clock.clone())),
             document: web::Data::new(Document(document.into())),

@@ -16,14 +16,8 @@ pub struct ApiSettings {
     /// The parsed `http.trusted_proxies`.
     pub trusted_proxies: TrustedProxies,
     pub limits: LimitSettings,
-    /// The time for which other verifiers may cache the key set: its `max-age`.
-    pub key_set_cache_time: Duration,
     /// The time limit of the shutdown for requests in flight.
     pub shutdown_timeout: Duration,
-    /// True if the token of a renewal may be in the query, which access logs of proxies record.
-    pub accepts_query_tokens: bool,
-    /// The limits on failed client logins. They have no effect without the tokens context, which has the login.
-    pub login_guard: LoginGuardSettings,
 }
 
 /// The HTTP servers of the process.

@@ -167,6 +167,11 @@ impl EventPublisher for KafkaEventPublisher {
             PublishError(Box::new(error))
         })
     }
+
+    async fn close(&self, within: Duration) -> Result<(), PublishError> {
+        let closed = Self::close(self, within).await;
+        closed.map_err(|error| PublishError(Box::new(error)))
+    }
 }
 
 fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenError> {

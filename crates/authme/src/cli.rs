@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::names::NameKind;
+use service_assembly::CONTEXTS;
 
 use crate::commands::{CommandTarget, TargetArguments, audit, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
@@ -80,7 +82,7 @@ enum Command {
     /// Print the API description of a service (OpenAPI)
     Openapi {
         /// The service, or `events` for the event log of `authme serve`
-        #[arg(value_parser = ["factors", "tokens", "credential-lock", "events"])]
+        #[arg(value_parser = PossibleValuesParser::new(CONTEXTS.iter().map(|context| context.name)))]
         context: String,
     },
 }

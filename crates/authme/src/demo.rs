@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use adapter_delivery::DeliverySettings;
 use service_runtime::Signals;
 use tempfile::TempDir;
 
@@ -23,7 +22,9 @@ use self::page::{LineStyle, Page};
 use self::runner::{DemoError, Summary};
 use self::scenario::Scenario;
 use crate::serve::audit_log;
-use crate::{CommandError, DataFolder, Listeners, Running, Settings, server_settings};
+use service_assembly::{DataFolder, Listeners, Running};
+
+use crate::{CommandError, default_settings, serve};
 
 /// The exit code that shells expect after SIGINT: 128 + 2.
 const INTERRUPTED: u8 = 130;
@@ -76,15 +77,9 @@ impl DemoServer {
         let data = DataFolder::open(folder.path())?;
         let fixtures = register(&data).await?;
         let (codes_file, audit) = (data.outgoing_codes(), audit_log(&data)?);
-        let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0")?;
+        let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0", [None, None])?;
         Ok(Self {
-            running: Running::start(
-                data,
-                settings()?,
-                DeliverySettings::local(&codes_file),
-                audit,
-                listeners,
-            )?,
+            running: serve::start(&data, default_settings()?, audit, listeners)?,
             codes_file,
             folder,
             fixtures,
@@ -93,20 +88,10 @@ impl DemoServer {
 
     /// Stops the server and removes the folder.
     async fn stop(self) -> Result<(), CommandError> {
-        self.running.stop(Duration::ZERO).await;
+        self.running.stop().await;
         let removed = self.folder.close();
         removed.map_err(CommandError::context("the temporary folder cannot be removed"))
     }
-}
-
-/// Loads the settings, with the values that the explanations of the demo state.
-fn settings() -> Result<Settings, CommandError> {
-    let mut settings = server_settings(None)?;
-    settings.accepted_tokens.issuer.clear();
-    settings.issuer.tokens.access_token_lifetime = Duration::from_mins(5);
-    settings.issuer.tokens.validation_token_lifetime = Duration::from_mins(1);
-    settings.issuer.tokens.refresh_grace = Duration::from_secs(30);
-    Ok(settings)
 }
 
 async fn run_scenario<W: Write>(page: &mut Page<W>, server: &DemoServer, keep: bool) -> Result<(), DemoError> {

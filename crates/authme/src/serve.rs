@@ -1,113 +1,43 @@
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
-use adapter_delivery::DeliverySettings;
 use clap::Args;
 use ports::Clock as _;
-use service_runtime::{AuditLog, Loops, Signals, Stop, SystemClock, announce, listen, start_logs};
-use tokio::task::JoinHandle;
+use service_assembly::settings::{ProcessSettings, delivery};
+use service_assembly::{App, CONTEXTS, DataFolder, Listeners, Running};
+use service_runtime::{AuditLog, Loaded, Signals, SystemClock, announce, start_logs};
 
+use crate::CommandError;
 use crate::runtime::on_runtime;
-use crate::settings::{Settings, delivery, load_server};
-use crate::{AppParts, CommandError, DataFolder};
+use crate::settings::server_settings;
 
 /// Opens the audit trail of the data folder.
 pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, CommandError> {
     AuditLog::in_file(&data.audit()).map_err(CommandError::context("the audit trail cannot be opened"))
 }
 
-/// The listeners of a server. They are opened before the store, so that a port in use is reported immediately.
-pub struct Listeners {
-    pub api: TcpListener,
-    pub management: TcpListener,
-}
-
-impl Listeners {
-    pub fn bind(api: &str, management: &str) -> Result<Self, CommandError> {
-        Ok(Self {
-            api: listen(api, "http.listen", Some("--listen"))?,
-            management: listen(management, "http.management", Some("--management"))?,
-        })
+/// Starts a server on a data folder. If no issuer is set, it is the address of the API.
+pub(crate) fn start(
+    data: &DataFolder,
+    mut loaded: Loaded,
+    audit: AuditLog,
+    listeners: Listeners,
+) -> Result<Running, CommandError> {
+    let invalid = || CommandError::context("the settings are invalid");
+    if ProcessSettings::read(&loaded)
+        .map_err(invalid())?
+        .tokens
+        .issuer
+        .is_empty()
+    {
+        let address = listeners.address()?;
+        loaded
+            .set("tokens.issuer", format!("http://{address}"))
+            .map_err(invalid())?;
     }
-}
-
-/// A running server.
-pub struct Running {
-    pub address: SocketAddr,
-    pub management: SocketAddr,
-    api: ServerHandle,
-    management_handle: ServerHandle,
-    servers: [JoinHandle<std::io::Result<()>>; 2],
-    loops: Loops,
-    stop: Stop,
-    /// Held until the process ends, so that no second server starts on the same data folder.
-    _serve_lock: File,
-}
-
-impl Running {
-    /// Wires the contexts, and starts loops and servers. Fails if another server uses the data folder.
-    pub fn start(
-        data: DataFolder,
-        mut settings: Settings,
-        delivery: DeliverySettings,
-        audit: AuditLog,
-        listeners: Listeners,
-    ) -> Result<Self, CommandError> {
-        let serve_lock = data.serve_lock()?;
-        let failed = CommandError::context::<std::io::Error>;
-        let unknown_port = "the address of the server cannot be determined";
-        let address = listeners.api.local_addr().map_err(failed(unknown_port))?;
-        let management = listeners.management.local_addr().map_err(failed(unknown_port))?;
-        if settings.accepted_tokens.issuer.is_empty() {
-            settings.accepted_tokens.issuer = format!("http://{address}");
-        }
-        let app = AppParts {
-            data,
-            settings,
-            delivery,
-            clock: Arc::new(SystemClock),
-            audit: Arc::new(audit),
-        }
-        .wire()?;
-        let loops = app.start_loops();
-        let api = adapter_http::serve(app.api, app.api_settings, listeners.api)
-            .map_err(failed("the API cannot be served"))?;
-        let health = app
-            .management
-            .serve(listeners.management)
-            .map_err(failed("the management port cannot be served"))?;
-        Ok(Self {
-            address,
-            management,
-            api: api.handle(),
-            management_handle: health.handle(),
-            servers: [tokio::spawn(api), tokio::spawn(health)],
-            loops,
-            stop: app.stop,
-            _serve_lock: serve_lock,
-        })
-    }
-
-    /// Shuts down. The steps are:
-    ///
-    /// 1. Readiness turns false. The API keeps serving for `drain`, so that load balancers notice.
-    /// 2. Requests in flight are finished.
-    /// 3. The relay publishes the last events.
-    /// 4. The management port closes.
-    pub async fn stop(self, drain: std::time::Duration) {
-        self.stop.begin();
-        tokio::time::sleep(drain).await;
-        self.api.stop(true).await;
-        self.loops.end().await;
-        self.management_handle.stop(true).await;
-        for server in self.servers {
-            let _ = server.await;
-        }
-    }
+    let platform = data.platform(&loaded, Arc::new(SystemClock), Arc::new(audit))?;
+    Running::start(App::assemble(CONTEXTS, platform, loaded)?, listeners)
 }
 
 /// The arguments of `authme serve`.
@@ -126,33 +56,36 @@ pub(crate) struct ServeArguments {
 
 /// `authme serve`.
 pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
-    let (loaded, mut settings) = load_server(arguments.config.as_deref())?;
-    if let Some(listen) = &arguments.listen {
-        settings.http.listen.clone_from(listen);
+    let invalid = || CommandError::context("the settings are invalid");
+    let mut loaded = server_settings(arguments.config.as_deref())?;
+    for (setting, address) in [
+        ("http.listen", &arguments.listen),
+        ("http.management", &arguments.management),
+    ] {
+        if let Some(address) = address {
+            loaded.set(setting, address.as_str()).map_err(invalid())?;
+        }
     }
-    if let Some(management) = &arguments.management {
-        settings.http.management.clone_from(management);
-    }
-    start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
+    let ProcessSettings { http, log, .. } = ProcessSettings::read(&loaded).map_err(invalid())?;
+    start_logs(&log).map_err(CommandError::context("logging cannot be started"))?;
     let data = DataFolder::open(data)?;
     // Checked before the ports. If another server holds the lock and the ports, the message about the lock is clearer.
     drop(data.serve_lock()?);
-    let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
-    let delivery = delivery(&loaded, &data)?;
+    let options = [Some("--listen"), Some("--management")];
+    let listeners = Listeners::bind(&http.listen, &http.management, options)?;
+    let delivery = delivery(&loaded, Some(data.outgoing_codes()))?;
     let codes = match delivery.file() {
         Some(file) => format!(", codes in {}", file.display()),
         None => String::new(),
     };
     let folder = data.path().display().to_string();
-    let (drain, has_docs) = (settings.http.drain, settings.http.serves_docs);
-    let log = settings.log.clone();
     let audit = audit_log(&data)?.with_stderr();
     on_runtime(async {
         // Installed before the announcement: a script that reads it may send SIGTERM immediately.
         let mut signals = Signals::install().map_err(CommandError::context("signal handlers cannot be installed"))?;
-        let running = Running::start(data, settings, delivery, audit, listeners)?;
+        let running = start(&data, loaded, audit, listeners)?;
         let address = running.address;
-        let reference = if has_docs {
+        let reference = if http.serves_docs {
             format!(", reference at http://{address}/docs")
         } else {
             String::new()
@@ -160,7 +93,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
         let line = format!("AuthMe serves http://{address}{reference}, data in {folder}{codes}");
         announce(&line, &log, SystemClock.now());
         signals.recv().await;
-        running.stop(drain).await;
+        running.stop().await;
         Ok(ExitCode::SUCCESS)
     })
 }

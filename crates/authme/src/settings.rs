@@ -1,45 +1,18 @@
 //! The settings of `authme serve` and of the operator's commands.
 
 use std::path::Path;
+use std::time::Duration;
 
-use adapter_delivery::DeliverySettings;
-use adapter_http::{HttpSettings, LimitSettings};
-use service_assembly::settings::{
-    self, AcceptedTokenSettings, CODE_SECRET, COMMON, CodeSettings, DEPLOYED, HTTP, ISSUER, IssuerSettings,
-    REFRESH_SECRET, SENDER, VERIFIER,
-};
-use service_runtime::{Loaded, LogSettings, Program, SettingsError};
+use service_assembly::settings::{COMMON, DEPLOYED, HTTP, ProcessSettings, VERIFIER};
+use service_assembly::{CONTEXTS, CodeSettings, Context, IssuerSettings};
+use service_runtime::{Loaded, Program, SettingsError};
 
-use crate::{CommandError, DataFolder};
-
-/// The settings of one process that serves all contexts.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub http: HttpSettings,
-    pub limits: LimitSettings,
-    pub accepted_tokens: AcceptedTokenSettings,
-    pub issuer: IssuerSettings,
-    pub codes: CodeSettings,
-    pub log: LogSettings,
-}
-
-impl Settings {
-    fn read(loaded: &Loaded) -> Result<Self, SettingsError> {
-        Ok(Self {
-            http: loaded.read()?,
-            limits: loaded.read()?,
-            accepted_tokens: loaded.read()?,
-            issuer: IssuerSettings::read(loaded)?,
-            codes: loaded.read()?,
-            log: loaded.read()?,
-        })
-    }
-}
+use crate::CommandError;
 
 fn program(accepts_others: bool) -> Program {
     Program {
-        sections: [HTTP, COMMON, ISSUER, SENDER].concat(),
-        others: [DEPLOYED, VERIFIER, REFRESH_SECRET, CODE_SECRET].concat(),
+        sections: [HTTP, COMMON, &Context::sections(CONTEXTS)].concat(),
+        others: [DEPLOYED, VERIFIER, &Context::secret_sections(CONTEXTS)].concat(),
         unlisted: &["store", "kafka"],
         accepts_others,
         requires_settings: false,
@@ -48,61 +21,83 @@ fn program(accepts_others: bool) -> Program {
 }
 
 /// Loads the settings of a server: the defaults, overridden by the file, overridden by the environment.
-pub fn server_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
-    load_server(file).map(|(_, settings)| settings)
+pub(crate) fn server_settings(file: Option<&Path>) -> Result<Loaded, CommandError> {
+    check(program(false).load(file))
 }
 
-/// Loads the settings of a server, and returns them also in the form from which the delivery is read.
-pub(crate) fn load_server(file: Option<&Path>) -> Result<(Loaded, Settings), CommandError> {
-    let invalid = CommandError::context("the settings are invalid");
-    let loaded = program(false).load(file);
-    let read = loaded.and_then(|loaded| Settings::read(&loaded).map(|settings| (loaded, settings)));
-    read.map_err(invalid)
+/// Returns the settings of a server without a file, whatever the environment has.
+pub fn default_settings() -> Result<Loaded, CommandError> {
+    check(program(false).load_with(None, []))
+}
+
+/// Returns `tokens.longest_access_token_lifetime` for an operator's command.
+pub(crate) fn longest_access_token_lifetime() -> Result<Duration, CommandError> {
+    let settings = ProcessSettings::read(&operator_settings()?);
+    let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
+    Ok(settings.tokens.longest_access_token_lifetime)
+}
+
+/// Returns `keys.cache_time` for an operator's command.
+pub(crate) fn key_set_cache_time() -> Result<Duration, CommandError> {
+    let settings = IssuerSettings::read(&operator_settings()?);
+    let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
+    Ok(settings.keys.cache_time)
 }
 
 /// Loads the settings of an operator's command: the defaults, overridden by the environment. There is no file. The
 /// environment may have the variables of deployed services.
-pub(crate) fn operator_settings() -> Result<Settings, CommandError> {
-    let loaded = program(true).load(None);
-    let settings = loaded.and_then(|loaded| Settings::read(&loaded));
-    settings.map_err(CommandError::context("the settings are invalid"))
+fn operator_settings() -> Result<Loaded, CommandError> {
+    check(program(true).load(None))
 }
 
-/// Returns the delivery settings. If neither a mail server nor a gateway is configured, all codes are written into a file
-/// of the data folder.
-pub(crate) fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
-    let config = settings::delivery(loaded).map_err(CommandError::context("the settings are invalid"))?;
-    let settings = config.into_settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
-    settings.map_err(CommandError::context("the delivery of codes cannot be set up"))
+/// Rejects unusable values of the sections that a server and the commands read.
+fn check(loaded: Result<Loaded, SettingsError>) -> Result<Loaded, CommandError> {
+    let read = |loaded: Loaded| {
+        ProcessSettings::read(&loaded)?;
+        IssuerSettings::read(&loaded)?;
+        loaded.read::<CodeSettings>()?;
+        Ok(loaded)
+    };
+    loaded
+        .and_then(read)
+        .map_err(CommandError::context("the settings are invalid"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Duration;
+
+    use service_assembly::settings::delivery;
 
     use super::*;
 
     #[test]
     fn codes_go_into_the_data_folder_without_servers() {
         let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path().join("data")).unwrap();
-        let local = delivery(&load_server(None).unwrap().0, &data).unwrap();
-        assert_eq!(local.file(), Some(data.outgoing_codes().as_path()));
+        let codes = folder.path().join("outgoing-codes.jsonl");
+        let local = delivery(&default_settings().unwrap(), Some(codes.clone())).unwrap();
+        assert_eq!(local.file(), Some(codes.as_path()));
         let file = folder.path().join("authme.toml");
-        fs::write(&file, "[smtp]\nhost = 'mail.example'\nfrom = 'a@example.com'\n").unwrap();
-        let error = delivery(&load_server(Some(&file)).unwrap().0, &data).unwrap_err();
+        fs::write(
+            &file,
+            "[smtp]
+host = 'mail.example'
+from = 'a@example.com'
+",
+        )
+        .unwrap();
+        let error = delivery(&server_settings(Some(&file)).unwrap(), Some(codes)).unwrap_err();
         let error = format!("{error:?} {error}");
         assert!(error.contains("sms.url"), "{error}");
     }
 
     #[test]
     fn a_local_server_needs_no_settings() {
-        let settings = server_settings(None).unwrap();
+        let settings = ProcessSettings::read(&default_settings().unwrap()).unwrap();
         assert_eq!(settings.http.drain, Duration::ZERO);
         assert!(settings.http.serves_docs);
-        assert_eq!(settings.accepted_tokens.issuer, "");
-        assert_eq!(settings.accepted_tokens.audience, "authme");
+        assert_eq!(settings.tokens.issuer, "");
+        assert_eq!(settings.tokens.audience, "authme");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::Event;
@@ -23,4 +24,16 @@ pub trait EventPublisher: Send + Sync {
     ///
     /// Returns [`PublishError`] when no acknowledgement arrived; the event may be stored nevertheless.
     async fn publish(&self, event: &Event) -> Result<(), PublishError>;
+
+    /// Sends what it buffers, for at most `within`, and ends. Called once, at the end of a process. A publisher without a
+    /// buffer does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PublishError`] when the time was too short. Events that were not acknowledged are still in their
+    /// outboxes.
+    async fn close(&self, within: Duration) -> Result<(), PublishError> {
+        let _ = within;
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use service_assembly::settings::services;
+use service_assembly::deployed_settings::services;
 use service_runtime::{metrics_table, settings_table};
 
 fn main() -> Result<(), Box<dyn Error>> {

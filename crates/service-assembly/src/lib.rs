@@ -1,31 +1,53 @@
-//! The sections of the settings, and the parts that the three services share: command line, MongoDB, Kafka, HTTP servers,
-//! start and shutdown. All but the settings need the feature `mongodb`.
+//! The one assembly of every process: contexts wired to adapters, started, run and stopped.
+//!
+//! A process is a list of [`Context`]s on a [`Platform`]: SQLite and files (feature `sqlite`), or MongoDB and Kafka
+//! (feature `mongodb`).
+
+mod app;
+mod context;
+mod contexts;
+mod keys;
+mod platform;
+mod running;
+pub mod settings;
+mod wiring;
+
+#[cfg(feature = "sqlite")]
+mod data_folder;
+#[cfg(feature = "sqlite")]
+mod embedded;
 
 #[cfg(feature = "mongodb")]
 mod arguments;
 #[cfg(feature = "mongodb")]
 mod check;
 #[cfg(feature = "mongodb")]
-mod context;
+mod deployed;
+#[cfg(feature = "mongodb")]
+mod deployed_keys;
+#[cfg(feature = "mongodb")]
+pub mod deployed_settings;
 #[cfg(feature = "mongodb")]
 mod kafka;
 #[cfg(feature = "mongodb")]
-mod keys;
-#[cfg(feature = "mongodb")]
-mod running;
+mod output;
 #[cfg(feature = "mongodb")]
 mod service;
-pub mod settings;
-#[cfg(feature = "mongodb")]
-mod shared;
 #[cfg(feature = "mongodb")]
 mod store;
 #[cfg(feature = "mongodb")]
 mod topics;
 
-#[cfg(feature = "mongodb")]
+pub use app::App;
 pub use context::Context;
+pub use contexts::{
+    AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, EVENTS, FACTORS,
+    IssuerSettings, RefreshSecretSettings, SamlSettings, TOKENS, TokenSettings,
+};
+#[cfg(feature = "sqlite")]
+pub use data_folder::DataFolder;
+pub use platform::Platform;
+pub use running::{Listeners, Running};
 #[cfg(feature = "mongodb")]
 pub use service::Service;
-#[cfg(feature = "mongodb")]
-pub use shared::Shared;
+pub use wiring::{Secrets, Wiring};

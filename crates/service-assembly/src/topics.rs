@@ -1,9 +1,8 @@
-use adapter_kafka::{KafkaEventPublisher, TopicsError, topics};
+use adapter_kafka::{KafkaEventPublisher, KafkaSettings, TopicsError, topics};
 use service_runtime::CommandError;
 
 use crate::kafka;
-use crate::service::print_line;
-use crate::settings::ServiceSettings;
+use crate::output::print_line;
 
 /// The result of a check of the topics.
 #[derive(Debug)]
@@ -23,16 +22,16 @@ pub(crate) async fn check(publisher: &KafkaEventPublisher) -> Result<Topics, Com
 }
 
 /// `--create-topics`: creates the missing topics and does not change existing ones.
-pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandError> {
+pub(crate) async fn create(settings: &KafkaSettings) -> Result<(), CommandError> {
     let failed = || CommandError::context("the topics cannot be created");
-    let publisher = kafka::publisher(&settings.kafka)?;
+    let publisher = kafka::publisher(settings)?;
     let missing = match publisher.check_topics().await {
         Ok(()) => Vec::new(),
         Err(TopicsError::Missing(missing)) => missing,
         Err(error) => return Err(failed()(error)),
     };
     if !missing.is_empty() {
-        let (partitions, replication) = (settings.kafka.partitions, settings.kafka.replication);
+        let (partitions, replication) = (settings.partitions, settings.replication);
         publisher
             .create_topics(partitions, replication)
             .await

@@ -1,17 +1,15 @@
 //! The service `credential-lock`: locks and unlocks a user's credential.
 
-mod wiring;
-
 use std::process::ExitCode;
 
-use service_assembly::Service;
+use service_assembly::{CREDENTIAL_LOCK, Service};
+
+const SERVICE: Service = Service {
+    name: "service-credential-lock",
+    about: "Locks and unlocks the credentials of users",
+    contexts: &[&CREDENTIAL_LOCK],
+};
 
 fn main() -> ExitCode {
-    let service = Service {
-        name: "service-credential-lock",
-        context: "credential-lock",
-        about: "Locks and unlocks the credentials of users",
-        wire: wiring::wire,
-    };
-    service.run()
+    SERVICE.run()
 }

@@ -1,17 +1,15 @@
 //! The service `tokens`: issues, renews and revokes tokens.
 
-mod wiring;
-
 use std::process::ExitCode;
 
-use service_assembly::Service;
+use service_assembly::{Service, TOKENS};
+
+const SERVICE: Service = Service {
+    name: "service-tokens",
+    about: "Issues, renews and revokes access tokens and refresh tokens",
+    contexts: &[&TOKENS],
+};
 
 fn main() -> ExitCode {
-    let service = Service {
-        name: "service-tokens",
-        context: "tokens",
-        about: "Issues, renews and revokes access tokens and refresh tokens",
-        wire: wiring::wire,
-    };
-    service.run()
+    SERVICE.run()
 }

@@ -6,4 +6,17 @@ mod lock_request;
 mod routes;
 mod unlock_credential;
 
-pub(crate) use routes::routes;
+use actix_web::web;
+use use_cases::credential_lock::CredentialLockUseCases;
+
+use crate::module::Module;
+
+pub use routes::routes;
+
+/// Returns the endpoints of the context.
+pub fn module(credential_lock: CredentialLockUseCases) -> Module {
+    let credential_lock = web::Data::new(credential_lock);
+    Module::new("credential-lock", routes, move |config| {
+        config.app_data(credential_lock.clone());
+    })
+}

@@ -2,7 +2,7 @@ use super::{get_lock, lock_credential, unlock_credential};
 use crate::endpoints::Endpoints;
 
 /// Registers the paths of the context.
-pub(crate) fn routes(api: Endpoints) -> Endpoints {
+pub fn routes(api: Endpoints) -> Endpoints {
     api.at("/user-identities/lock", |at| {
         at.post(lock_credential::handle, lock_credential::describe)
     })

@@ -11,4 +11,17 @@ mod routes;
 mod send_code;
 mod validate_code;
 
-pub(crate) use routes::routes;
+use actix_web::web;
+use use_cases::factors::FactorsUseCases;
+
+use crate::module::Module;
+
+pub use routes::routes;
+
+/// Returns the endpoints of the context.
+pub fn module(factors: FactorsUseCases) -> Module {
+    let factors = web::Data::new(factors);
+    Module::new("factors", routes, move |config| {
+        config.app_data(factors.clone());
+    })
+}

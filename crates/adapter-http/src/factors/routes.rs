@@ -2,7 +2,7 @@ use super::{add_contacts, change_contact, list_own_contacts, remove_contact, sen
 use crate::endpoints::Endpoints;
 
 /// Registers the paths of the context. Routes match in order, so `me` comes before `{id}`.
-pub(crate) fn routes(api: Endpoints) -> Endpoints {
+pub fn routes(api: Endpoints) -> Endpoints {
     api.at("/user-identities/me/authentication-factors", |at| {
         at.get(list_own_contacts::handle, list_own_contacts::describe)
             .post(add_contacts::handle_own, add_contacts::describe_own)

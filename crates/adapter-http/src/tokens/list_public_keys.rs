@@ -53,7 +53,10 @@ fn ceil_to_second(at: Timestamp) -> i64 {
     at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
 
-pub(crate) async fn handle(tokens: web::Data<TokensUseCases>, settings: web::Data<crate::ApiSettings>) -> HttpResponse {
+pub(crate) async fn handle(
+    tokens: web::Data<TokensUseCases>,
+    settings: web::Data<super::TokensApiSettings>,
+) -> HttpResponse {
     let keys = tokens
         .list_public_keys
         .run()

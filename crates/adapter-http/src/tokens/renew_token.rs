@@ -6,9 +6,9 @@ use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, Tokens
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
+use super::TokensApiSettings;
 use super::problems::problem;
 use super::token_response::{TokenResponse, respond};
-use crate::ApiSettings;
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::OperationDoc;
@@ -134,7 +134,7 @@ pub(crate) async fn handle(
     request: HttpRequest,
     body: Body,
     tokens: web::Data<TokensUseCases>,
-    settings: web::Data<ApiSettings>,
+    settings: web::Data<TokensApiSettings>,
 ) -> Result<HttpResponse, Problem> {
     let renewal = read(&request, &body, settings.accepts_query_tokens)?;
     let minted = tokens

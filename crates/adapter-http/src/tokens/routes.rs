@@ -2,7 +2,7 @@ use super::{change_app, handle_auth, introspect_token, list_public_keys, log_in_
 use crate::endpoints::Endpoints;
 
 /// Registers the paths of the context.
-pub(crate) fn routes(api: Endpoints) -> Endpoints {
+pub fn routes(api: Endpoints) -> Endpoints {
     api.at("/client-identities/login", |at| {
         at.post(log_in_client::handle, log_in_client::describe)
     })

@@ -8,7 +8,9 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 
 use super::{CommandTarget, print_line};
-use crate::{CommandError, DataFolder};
+use service_assembly::DataFolder;
+
+use crate::CommandError;
 
 /// The interval at which the file is checked for new records. A person does not notice the delay.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

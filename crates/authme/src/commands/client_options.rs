@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::without_empty;
 use crate::CommandError;
-use crate::settings::operator_settings;
+use crate::settings::longest_access_token_lifetime;
 
 const PERMISSIONS: &str = "Permissions";
 const SAML: &str = "SAML logins";
@@ -96,7 +96,7 @@ pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
 
 impl ClientOptions {
     pub(super) fn apply(self, client: &mut Client) -> Result<(), CommandError> {
-        let longest = operator_settings()?.accepted_tokens.longest_access_token_lifetime;
+        let longest = longest_access_token_lifetime()?;
         if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
             return Err(CommandError::msg(format!(
                 "the lifetime of an access token is at most {:#} (tokens.longest_access_token_lifetime)",

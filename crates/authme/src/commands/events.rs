@@ -6,7 +6,9 @@ use clap::Args;
 use ports::Cursor;
 
 use super::{CommandTarget, PAGE_SIZE, print_line};
-use crate::{CommandError, DataFolder};
+use service_assembly::DataFolder;
+
+use crate::CommandError;
 
 /// The interval at which the log, which another process writes, is checked for new events. A person does not notice the
 /// delay.

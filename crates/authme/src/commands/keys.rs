@@ -9,8 +9,10 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::{CommandTarget, print};
-use crate::settings::operator_settings;
-use crate::{CommandError, DataFolder};
+use crate::settings::key_set_cache_time;
+use service_assembly::DataFolder;
+
+use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -144,7 +146,7 @@ fn resolve_signs_from(
     if keys.is_empty() {
         return Ok(given.unwrap_or(now));
     }
-    let cache_time = operator_settings()?.issuer.keys.cache_time;
+    let cache_time = key_set_cache_time()?;
     let earliest = time::after(now, cache_time);
     match given {
         Some(given) if given < earliest && !force => Err(CommandError::msg(format!(

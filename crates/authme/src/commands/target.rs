@@ -7,7 +7,9 @@ use service_runtime::AuditLog;
 
 use super::audited::{AuditedStore, CommandAudit};
 use crate::serve::audit_log;
-use crate::{CommandError, DataFolder};
+use service_assembly::DataFolder;
+
+use crate::CommandError;
 
 /// The data folder or the deployed store of a command.
 #[derive(Debug, Args)]

@@ -11,7 +11,9 @@ use domain::ids::{ClientId, ContactId, UserId};
 use ports::tokens::ClientSecrets as _;
 use ports::{ClientSaveOutcome, Clients, IdentitySaveOutcome, Randomness as _};
 
-use crate::{CommandError, DataFolder};
+use service_assembly::DataFolder;
+
+use crate::CommandError;
 
 pub(super) const EMAIL: &str = "ana.souza@br.example.com";
 pub(super) const GROUP: &str = "Finance";

@@ -1,9 +1,7 @@
 //! Limits for anonymous peers: peers that know only the address of the port.
 
-use std::time::Duration;
-
-use adapter_http::description;
 use serde_json::json;
+use service_assembly::CONTEXTS;
 
 use crate::fixtures::ANA_MAIL;
 use crate::operator::{Operator, Serving, eventually, free_address};
@@ -23,7 +21,7 @@ fn metric_value(metrics: &str, series: &str) -> u64 {
 
 #[test]
 fn only_stalled_readers_are_disconnected() {
-    let app = TestApp::with_settings(|settings| settings.http.write_timeout = Duration::from_millis(300));
+    let app = TestApp::with_settings(&[("http.write_timeout", "1s")]);
     let script = send(app.address, Request::at_root("GET", SCRIPT));
     assert_eq!(script.status, 200);
     assert!(script.body.len() > 1_000_000);
@@ -44,7 +42,7 @@ fn only_stalled_readers_are_disconnected() {
 
 #[test]
 fn connections_per_peer_are_limited() {
-    let app = TestApp::with_settings(|settings| settings.http.connections_per_peer = 3);
+    let app = TestApp::with_settings(&[("http.connections_per_peer", "3")]);
     let keys = Request::get("/keys");
     let mut held: Vec<_> = (0..3).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
@@ -64,7 +62,7 @@ fn connections_per_peer_are_limited() {
 
 #[test]
 fn connections_of_the_process_are_limited() {
-    let app = TestApp::with_settings(|settings| settings.http.connections = 2);
+    let app = TestApp::with_settings(&[("http.connections", "2")]);
     let mut held: Vec<_> = (0..2).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
         assert_eq!(connection.send(&Request::get("/keys")).status, 200);
@@ -131,7 +129,7 @@ fn a_path_has_one_spelling() {
 
 #[test]
 fn the_reference_page_can_be_disabled() {
-    let app = TestApp::with_settings(|settings| settings.http.serves_docs = false);
+    let app = TestApp::with_settings(&[("http.docs", "false")]);
     for path in ["/docs", SCRIPT] {
         let answer = send(app.address, Request::at_root("GET", path));
         assert_eq!(answer.codes(), (404, vec!["01".to_owned()]), "{path}");
@@ -141,7 +139,7 @@ fn the_reference_page_can_be_disabled() {
 
 #[test]
 fn query_tokens_can_be_disabled() {
-    let app = TestApp::with_settings(|settings| settings.issuer.tokens.accepts_query_tokens = false);
+    let app = TestApp::with_settings(&[("tokens.query_tokens", "false")]);
     let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
     let rejection = app.renew(&portal, &token, "true");
     assert_eq!(rejection.codes(), (400, vec!["01".to_owned()]));
@@ -161,9 +159,9 @@ fn is_rate_limited(answer: &Answer) -> bool {
 
 #[test]
 fn every_bearer_route_has_a_client_limit() {
-    let app = TestApp::with_settings(|settings| settings.limits.requests_per_client = 1);
+    let app = TestApp::with_settings(&[("limits.requests_per_client", "1")]);
     let locker = app.client_token("locker");
-    let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("a context"));
+    let contexts: Vec<_> = CONTEXTS.iter().map(|context| context.description()).collect();
     let operations = contexts.iter().flat_map(adapter_http::Description::operations);
     let mut limited = 0;
     for (template, method) in operations {
@@ -190,7 +188,7 @@ fn every_bearer_route_has_a_client_limit() {
 
 #[test]
 fn a_users_limit_spans_all_clients() {
-    let app = TestApp::with_settings(|settings| settings.limits.requests_per_user = 1);
+    let app = TestApp::with_settings(&[("limits.requests_per_user", "1")]);
     let tokens = ["portal", "shop"].map(|client| app.user_token(ANA_MAIL, client));
     let request = |n: usize| Request::get("/user-identities/me/authentication-factors").bearer(&tokens[n % 2]);
     assert!((0..20).any(|n| is_rate_limited(&app.send(request(n)))));
@@ -200,7 +198,7 @@ fn a_users_limit_spans_all_clients() {
 
 #[test]
 fn session_starts_are_limited_per_minute() {
-    let app = TestApp::with_settings(|settings| settings.issuer.tokens.new_sessions_per_minute = 3);
+    let app = TestApp::with_settings(&[("tokens.new_sessions_per_minute", "3")]);
     for _ in 0..3 {
         app.session(ANA_MAIL);
     }
@@ -234,7 +232,8 @@ fn non_http_input_is_counted_and_not_logged() {
     let series = "authme_http_connection_errors_total{error=\"malformed\"}";
     assert_eq!(metric_value(&metrics, series), 20);
     let (code, log) = serving.stop();
-    assert_eq!((code, log.lines().count()), (Some(0), 1), "{log}");
+    // The start, "stopping" and "stopped".
+    assert_eq!((code, log.lines().count()), (Some(0), 3), "{log}");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The limits of failed logins (docs/operations.md).
 
-use std::num::NonZeroU32;
-
 use crate::fixtures::{secret_of, to_strings};
 use crate::test_app::{START, Setup, TestApp, at};
 use test_support::http::Request;
@@ -16,12 +14,12 @@ const ELSEWHERE: &str = "127.0.0.3";
 fn start(per_client: u32, per_peer: u32, proxies: &[&str]) -> TestApp {
     TestApp::start_with(Setup {
         trusted_proxies: to_strings(proxies),
-        settings: Some(Box::new(move |settings| {
+        settings: vec![
             // All workers share the guard.
-            settings.http.workers = 3;
-            settings.issuer.login.failures_per_client = NonZeroU32::new(per_client).expect("not zero");
-            settings.issuer.login.failures_per_peer = NonZeroU32::new(per_peer).expect("not zero");
-        })),
+            ("http.workers", "3".to_owned()),
+            ("login.failures_per_client", per_client.to_string()),
+            ("login.failures_per_peer", per_peer.to_string()),
+        ],
         ..Setup::default()
     })
 }

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
-use adapter_delivery::DeliverySettings;
-use adapter_http::{Api, LimitSettings};
-use authme::{AppParts, DataFolder, Settings};
+use adapter_http::Api;
 use domain::ids::FamilyId;
 use domain::sessions::RefreshFamily;
 use domain::time::Timestamp;
 use ports::Stores;
 use serde_json::{Value, json};
-use service_runtime::{AuditLog, Stop};
+use service_assembly::{App, CONTEXTS, DataFolder};
+use service_runtime::{AuditLog, Loaded, Stop};
 use tempfile::TempDir;
 use test_support::SettableClock;
 use test_support::app::publish_all;
@@ -80,7 +79,7 @@ type Change<T> = Box<dyn FnOnce(&mut T)>;
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
     /// A change of the default settings.
-    pub(crate) settings: Option<Change<Settings>>,
+    pub(crate) settings: Vec<(&'static str, String)>,
     /// The time from which a second key signs, in seconds.
     pub(crate) next_key_from: Option<i64>,
     /// A change of the wired API.
@@ -102,6 +101,28 @@ pub(crate) struct TestApp {
     answers: Mutex<Vec<Answer>>,
 }
 
+/// Returns the default settings, with the changes of the setup.
+fn settings(setup: &Setup) -> Loaded {
+    let mut settings = authme::default_settings().expect("the defaults are valid");
+    let mut set = |name: &str, value: &str| settings.set(name, value).expect("a setting");
+    set("http.workers", "1");
+    set("tokens.issuer", ISSUER);
+    // Rate limits are off: the clock does not advance by itself, and tests send requests faster than clients do.
+    for limit in [
+        "limits.requests_per_client",
+        "limits.requests_per_user",
+        "tokens.new_sessions_per_minute",
+    ] {
+        set(limit, "0");
+    }
+    for (name, value) in &setup.settings {
+        set(name, value);
+    }
+    let proxies = setup.trusted_proxies.clone();
+    settings.set("http.trusted_proxies", proxies).expect("a setting");
+    settings
+}
+
 impl TestApp {
     pub(crate) fn start() -> Self {
         Self::start_with(Setup::default())
@@ -116,19 +137,7 @@ impl TestApp {
             next.expect("a key can be generated");
         }
         let clock = Arc::new(SettableClock::starting_at(at(START)));
-        let mut settings = authme::server_settings(None).expect("the defaults are valid");
-        settings.http.workers = 1;
-        settings.http.trusted_proxies = setup.trusted_proxies;
-        // Rate limits are off: the clock does not advance by itself, and tests send requests faster than clients do.
-        ISSUER.clone_into(&mut settings.accepted_tokens.issuer);
-        settings.limits = LimitSettings {
-            requests_per_client: 0,
-            requests_per_user: 0,
-        };
-        settings.issuer.tokens.new_sessions_per_minute = 0;
-        if let Some(adjust) = setup.settings {
-            adjust(&mut settings);
-        }
+        let settings = settings(&setup);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -137,15 +146,9 @@ impl TestApp {
         let runtime_guard = runtime.enter();
         let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
         let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
-        let mut parts = AppParts {
-            delivery: DeliverySettings::local(data.outgoing_codes()),
-            data,
-            settings,
-            clock: clock.clone(),
-            audit: Arc::new(audit),
-        }
-        .wire()
-        .expect("everything is wired");
+        let platform = data.platform(&settings, clock.clone(), Arc::new(audit));
+        let parts = App::assemble(CONTEXTS, platform.expect("the folder is free"), settings);
+        let mut parts = parts.expect("everything is wired");
         let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys exist");
         let relay = parts.relay();
         if let Some(adjust) = setup.api {
@@ -156,7 +159,7 @@ impl TestApp {
         let app = Self {
             address,
             clock,
-            stores: parts.store.stores,
+            stores: parts.stores,
             keys,
             folder,
             metrics: parts.management.metrics,
@@ -171,9 +174,10 @@ impl TestApp {
     }
 
     /// Starts an app with changed settings.
-    pub(crate) fn with_settings(adjust: impl FnOnce(&mut Settings) + 'static) -> Self {
+    pub(crate) fn with_settings(settings: &[(&'static str, &str)]) -> Self {
+        let owned = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         Self::start_with(Setup {
-            settings: Some(Box::new(adjust)),
+            settings: settings.iter().map(owned).collect(),
             ..Setup::default()
         })
     }

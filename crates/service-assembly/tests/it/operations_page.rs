@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use service_assembly::settings::services;
+use service_assembly::deployed_settings::services;
 use service_runtime::{metrics_table, settings_table};
 
 fn root() -> PathBuf {

@@ -3,9 +3,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use adapter_kafka::Security;
-use service_assembly::settings::{
-    COMMON, CodeSecretSettings, CodeSettings, DEPLOYED, HTTP, ISSUER, IssuerSettings, RefreshSecretSettings,
-    ServiceSettings, delivery, program, services,
+use service_assembly::deployed_settings::{DeployedSettings, services};
+use service_assembly::settings::{COMMON, DEPLOYED, HTTP, ProcessSettings, delivery_config};
+use service_assembly::{
+    CONTEXTS, CodeSecretSettings, CodeSettings, Context, IssuerSettings, RefreshSecretSettings, TOKENS,
+    deployed_settings,
 };
 use service_runtime::{Loaded, LogFormat, LogSettings, Program, SettingsError};
 use use_cases::factors::FactorsSettings;
@@ -32,10 +34,16 @@ fn load(program: Program, file: Option<&Path>, variables: &[(&str, &str)]) -> Re
     program.load_with(file, variables)
 }
 
+/// Returns the settings that the service of a context knows.
+fn program(context: &str) -> Program {
+    let contexts: Vec<&Context> = CONTEXTS.iter().copied().filter(|known| known.name == context).collect();
+    deployed_settings::program(&contexts)
+}
+
 /// Returns a program that reads no settings of MongoDB, Kafka and the relay, and does not accept them, as `authme serve`.
 fn local_program() -> Program {
     Program {
-        sections: [HTTP, COMMON, ISSUER].concat(),
+        sections: [HTTP, COMMON, &Context::sections(&[&TOKENS])].concat(),
         others: DEPLOYED.to_vec(),
         unlisted: &["store", "kafka"],
         accepts_others: false,
@@ -50,9 +58,10 @@ fn tokens_with(more: &[(&str, &str)]) -> Loaded {
 }
 
 /// Reads all sections of the service `tokens`.
-fn read_tokens(loaded: &Loaded) -> Result<(ServiceSettings, IssuerSettings), SettingsError> {
+fn read_tokens(loaded: &Loaded) -> Result<(DeployedSettings, IssuerSettings), SettingsError> {
     loaded.read::<RefreshSecretSettings>()?;
-    Ok((ServiceSettings::read(loaded)?, IssuerSettings::read(loaded)?))
+    ProcessSettings::read(loaded)?;
+    Ok((DeployedSettings::read(loaded)?, IssuerSettings::read(loaded)?))
 }
 
 #[track_caller]
@@ -81,7 +90,7 @@ fn commas_separate_the_elements_of_a_list_in_a_variable() {
         ("10.0.0.0/8, ::1,", &["10.0.0.0/8", "::1"]),
     ] {
         let loaded = tokens_with(&[("AUTHME__HTTP__TRUSTED_PROXIES", value)]);
-        assert_eq!(ServiceSettings::read(&loaded).unwrap().http.trusted_proxies, expected);
+        assert_eq!(ProcessSettings::read(&loaded).unwrap().http.trusted_proxies, expected);
         let origin = "# from environment AUTHME__HTTP__TRUSTED_PROXIES";
         assert!(loaded.print().contains(origin), "{}", loaded.print());
     }
@@ -300,9 +309,9 @@ fn missing_settings_are_named_with_their_variables() {
         missing("factors", &REQUIRED[..4]),
         [
             "keys.directory (AUTHME__KEYS__DIRECTORY) or keys.url (AUTHME__KEYS__URL)",
-            "secrets.codes_file (AUTHME__SECRETS__CODES_FILE)",
             "smtp.host (AUTHME__SMTP__HOST) or delivery.file (AUTHME__DELIVERY__FILE)",
             "sms.url (AUTHME__SMS__URL) or delivery.file (AUTHME__DELIVERY__FILE)",
+            "secrets.codes_file (AUTHME__SECRETS__CODES_FILE)",
         ]
     );
 }
@@ -312,7 +321,7 @@ fn a_verifier_needs_only_one_source_of_keys() {
     for keys in [("AUTHME__KEYS__URL", "http://tokens/keys"), REQUIRED[4]] {
         let variables = [&REQUIRED[..4], &SENDER, &[keys]].concat();
         let loaded = load(program("factors"), None, &variables).unwrap();
-        assert!(ServiceSettings::read(&loaded).is_ok(), "{keys:?}");
+        assert!(DeployedSettings::read(&loaded).is_ok(), "{keys:?}");
     }
 }
 
@@ -326,7 +335,10 @@ fn a_service_that_signs_does_not_read_the_url_of_the_key_set() {
 fn required_settings_are_sufficient() {
     let loaded = tokens_with(&[]);
     let (service, issuer) = read_tokens(&loaded).unwrap();
-    assert_eq!(service.http.drain, Duration::from_secs(5));
+    assert_eq!(
+        ProcessSettings::read(&loaded).unwrap().http.drain,
+        Duration::from_secs(5)
+    );
     assert_eq!(service.kafka.security, Security::Plaintext);
     assert!(!service.kafka.allow_insecure && !service.store.allow_insecure && !service.key_set.allow_insecure);
     assert_eq!(service.keys.directory.unwrap(), Path::new("/run/keys"));
@@ -346,8 +358,8 @@ fn unusable_settings_of_factors_are_rejected() {
     let read = |more: &[(&str, &str)]| {
         let variables = [&REQUIRED[..5], &SENDER, more].concat();
         let loaded = load(program("factors"), None, &variables).unwrap();
-        ServiceSettings::read(&loaded)?;
-        delivery(&loaded)?;
+        DeployedSettings::read(&loaded)?;
+        delivery_config(&loaded)?;
         loaded.read::<CodeSecretSettings>()?;
         loaded.read::<CodeSettings>()
     };
@@ -457,7 +469,7 @@ fn values_outside_of_their_limits_are_reported_with_the_limit() {
     for within in ["999ms", "0s", "-10s", "10", "soon", ""] {
         fs::write(&file, format!("[delivery]\nwithin = '{within}'\n")).unwrap();
         let loaded = load(program("factors"), Some(&file), &[&REQUIRED[..5], &SENDER].concat()).unwrap();
-        let error = delivery(&loaded).unwrap_err();
+        let error = delivery_config(&loaded).unwrap_err();
         assert!(is_about(&error, "delivery.within"), "{within}: {error}");
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use config::{ConfigError, Value, ValueKind};
 use domain::names::{edit_distance, nearest};
 
-use super::loaded::{ENVIRONMENT, Loaded, format_value};
-use super::setting::{Setting, variable_of};
+use super::known::KnownSettings;
+use super::setting::{ENVIRONMENT, Setting, format_value, variable_of};
 
 /// The error of loading or validating settings.
 #[derive(Debug, thiserror::Error)]
@@ -134,13 +134,13 @@ enum Hint {
 }
 
 impl UnknownSetting {
-    pub(super) fn new(loaded: &Loaded, name: String, value: &Value) -> Self {
+    pub(super) fn new(known: &KnownSettings, name: String, value: &Value) -> Self {
         // A name that differs in more than half of its characters is another word.
-        let is_similar = |known: &&str| edit_distance(&name, known) * 2 <= name.chars().count();
-        let accepted = loaded.accepted().map(|setting| setting.name.as_str());
-        let hint = if loaded.is_read_elsewhere(&name) {
+        let is_similar = |other: &&str| edit_distance(&name, other) * 2 <= name.chars().count();
+        let accepted = known.accepted().map(|setting| setting.name.as_str());
+        let hint = if known.is_read_elsewhere(&name) {
             Hint::ReadElsewhere
-        } else if loaded.is_section(&name) {
+        } else if known.is_section(&name) {
             Hint::Section
         } else {
             nearest(&name, accepted)

@@ -7,29 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::UnknownSetting;
-use super::setting::{Requirement, Setting, variable_of};
+use super::known::{KnownSettings, Program};
+use super::setting::{ENVIRONMENT, Requirement, Setting, format_value, variable_of};
 use super::{Section, SettingsError};
-
-/// The origin that the library gives to a variable. A default has no origin, and the origin of a file is its path.
-pub(super) const ENVIRONMENT: &str = "the environment";
-
-/// The settings that a program knows.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// The sections that the program reads.
-    pub sections: Vec<Section>,
-    /// The sections that other programs read.
-    pub others: Vec<Section>,
-    /// The names of sections that other programs read and that this one cannot list, since it does not contain what they
-    /// configure.
-    pub unlisted: &'static [&'static str],
-    /// `true` if settings of other programs may be given, so that one file can configure all services.
-    pub accepts_others: bool,
-    /// `true` if the required settings must be given. `authme` generates what it needs.
-    pub requires_settings: bool,
-    /// The defaults that differ from those of the sections, in TOML.
-    pub defaults: &'static str,
-}
 
 impl Program {
     /// Loads the settings. The file (TOML) overrides the defaults, and the environment (`AUTHME__SECTION__NAME`)
@@ -49,15 +29,10 @@ impl Program {
     }
 
     fn merge(self, file: Option<&Path>, environment: Environment) -> Result<Loaded, SettingsError> {
-        let read = catalog(&self.sections);
-        let mut others = catalog(&self.others);
-        others.retain(|other| read.iter().all(|setting| setting.name != other.name));
+        let known = KnownSettings::new(self);
         let loaded = Loaded {
-            merged: merge_sources(&read, self.defaults, file, environment)
-                .map_err(|error| SettingsError::from_reading(&error))?,
-            program: self,
-            read,
-            others,
+            merged: merge_sources(&known, file, environment).map_err(|error| SettingsError::from_reading(&error))?,
+            known,
         };
         let mut unknown = Vec::new();
         if let ValueKind::Table(root) = &loaded.merged.cache.kind {
@@ -73,24 +48,23 @@ impl Program {
 }
 
 fn merge_sources(
-    settings: &[Setting],
-    defaults: &str,
+    known: &KnownSettings,
     file: Option<&Path>,
     environment: Environment,
 ) -> Result<Config, config::ConfigError> {
     let mut builder = Config::builder();
-    for setting in settings {
+    for setting in &known.read {
         if let Some(default) = &setting.default {
             builder = builder.set_default(&setting.name, default.clone())?;
         }
     }
-    builder = builder.add_source(File::from_str(defaults, FileFormat::Toml));
+    builder = builder.add_source(File::from_str(known.program.defaults, FileFormat::Toml));
     if let Some(file) = file {
         builder = builder.add_source(File::from(file).format(FileFormat::Toml));
     }
     let environment = environment.prefix_separator("__").separator("__").ignore_empty(true);
     let mut merged = builder.add_source(environment).build()?;
-    for setting in settings.iter().filter(|setting| setting.is_list()) {
+    for setting in known.read.iter().filter(|setting| setting.is_list()) {
         split_list(&mut merged.cache, setting);
     }
     Ok(merged)
@@ -114,27 +88,10 @@ fn split_list(settings: &mut Value, setting: &Setting) {
     }
 }
 
-/// Returns the settings of sections, each once. Parts of the same section follow each other.
-pub(super) fn catalog(sections: &[Section]) -> Vec<Setting> {
-    let mut catalog: Vec<Setting> = Vec::new();
-    for setting in sections.iter().flat_map(Section::settings) {
-        if catalog.iter().any(|known| known.name == setting.name) {
-            continue;
-        }
-        let last_of_section = catalog.iter().rposition(|known| known.section() == setting.section());
-        catalog.insert(last_of_section.map_or(catalog.len(), |last| last + 1), setting);
-    }
-    catalog
-}
-
 /// The settings in force. All names are known. Reading them reports missing settings.
 #[derive(Debug)]
 pub struct Loaded {
-    program: Program,
-    /// The settings that the program reads.
-    read: Vec<Setting>,
-    /// The settings that only other programs read.
-    others: Vec<Setting>,
+    known: KnownSettings,
     merged: Config,
 }
 
@@ -148,7 +105,7 @@ impl Loaded {
         let mut given = Map::new();
         for setting in Section::of::<T>().settings() {
             let value = find_value(&self.merged.cache, &setting.name);
-            if let (Some(value), true) = (value, self.reads(&setting.name)) {
+            if let (Some(value), true) = (value, self.known.reads(&setting.name)) {
                 // Each field has a default, so a table with one setting shows whether its value has the right type.
                 let alone = Map::from_iter([(setting.own_name().to_owned(), value.clone())]);
                 if deserialize::<T>(alone).is_err() || !setting.allows(value) {
@@ -161,10 +118,20 @@ impl Loaded {
         deserialize(given).map_err(|error| SettingsError::from_reading(&error))
     }
 
+    /// Overrides a setting, such as `http.listen`, after it was loaded.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<(), SettingsError> {
+        let merge = || {
+            let merged = Config::builder().add_source(self.merged.clone());
+            merged.set_override(name, value)?.build()
+        };
+        self.merged = merge().map_err(|error| SettingsError::from_reading(&error))?;
+        Ok(())
+    }
+
     /// Formats each setting on a line, with the source of its value. Settings hold the paths of secrets, not the secrets.
     pub fn print(&self) -> String {
         let mut lines = String::new();
-        for setting in &self.read {
+        for setting in &self.known.read {
             let name = &setting.name;
             let _ = match find_value(&self.merged.cache, name) {
                 Some(value) => writeln!(
@@ -181,7 +148,7 @@ impl Loaded {
     }
 
     fn missing(&self) -> Vec<String> {
-        let missing = self.read.iter().filter(|setting| self.is_missing(setting));
+        let missing = self.known.read.iter().filter(|setting| self.is_missing(setting));
         missing.map(|setting| self.describe(setting)).collect()
     }
 
@@ -191,47 +158,20 @@ impl Loaded {
         let is_required = match &setting.requirement {
             Requirement::Optional => false,
             Requirement::Required => true,
-            Requirement::RequiredUnless(other) => !(self.reads(other) && is_given(other)),
+            Requirement::RequiredUnless(other) => !(self.known.reads(other) && is_given(other)),
         };
-        self.program.requires_settings && is_required && !is_given(&setting.name)
+        self.known.program.requires_settings && is_required && !is_given(&setting.name)
     }
 
     /// Returns the name and the variable of a setting, and of its alternative.
     fn describe(&self, setting: &Setting) -> String {
         let with_variable = |name: &str| format!("{name} ({})", variable_of(name));
         match &setting.requirement {
-            Requirement::RequiredUnless(other) if self.reads(other) => {
+            Requirement::RequiredUnless(other) if self.known.reads(other) => {
                 format!("{} or {}", with_variable(&setting.name), with_variable(other))
             }
             _ => with_variable(&setting.name),
         }
-    }
-
-    fn reads(&self, name: &str) -> bool {
-        self.read.iter().any(|setting| setting.name == name)
-    }
-
-    /// Returns the settings that may be given.
-    pub(super) fn accepted(&self) -> impl Iterator<Item = &Setting> {
-        let others = self.others.iter().filter(|_| self.program.accepts_others);
-        self.read.iter().chain(others)
-    }
-
-    /// Returns whether only other programs read a setting.
-    pub(super) fn is_read_elsewhere(&self, name: &str) -> bool {
-        let is_unlisted = name
-            .split_once('.')
-            .is_some_and(|(section, _)| self.is_unlisted(section));
-        is_unlisted || self.others.iter().any(|setting| setting.name == name)
-    }
-
-    pub(super) fn is_section(&self, name: &str) -> bool {
-        let mut known = self.read.iter().chain(&self.others);
-        self.is_unlisted(name) || known.any(|setting| setting.section() == name)
-    }
-
-    fn is_unlisted(&self, section: &str) -> bool {
-        self.program.unlisted.contains(&section)
     }
 
     /// Collects the settings that the program does not accept.
@@ -242,13 +182,13 @@ impl Loaded {
             } else {
                 format!("{above}.{key}")
             };
-            let is_accepted = self.accepted().any(|setting| setting.name == name)
-                || (self.program.accepts_others && self.is_read_elsewhere(&name));
+            let is_accepted = self.known.accepted().any(|setting| setting.name == name)
+                || (self.known.program.accepts_others && self.known.is_read_elsewhere(&name));
             match &value.kind {
                 _ if is_accepted => {}
                 ValueKind::Table(inner) if !inner.is_empty() => self.collect_unknown(inner, &name, unknown),
-                ValueKind::Table(_) if self.accepted().any(|setting| setting.section() == name) => {}
-                _ => unknown.push(UnknownSetting::new(self, name, value)),
+                ValueKind::Table(_) if self.known.accepted().any(|setting| setting.section() == name) => {}
+                _ => unknown.push(UnknownSetting::new(&self.known, name, value)),
             }
         }
     }
@@ -284,17 +224,5 @@ fn describe_origin(name: &str, value: &Value) -> String {
         None => "default".to_owned(),
         Some(ENVIRONMENT) => format!("environment {}", variable_of(name)),
         Some(file) => format!("file {file}"),
-    }
-}
-
-/// Formats a value as TOML. A URI with an `@` is left out: no setting should hold a password, but this one may.
-pub(super) fn format_value(value: &Value) -> String {
-    match &value.kind {
-        ValueKind::String(text) if text.contains("://") && text.contains('@') => {
-            "(not shown: it may hold a password)".to_owned()
-        }
-        ValueKind::String(text) => format!("{text:?}"),
-        ValueKind::Array(values) => format!("[{}]", values.iter().map(format_value).collect::<Vec<_>>().join(", ")),
-        _ => value.to_string(),
     }
 }

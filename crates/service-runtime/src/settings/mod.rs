@@ -5,13 +5,15 @@
 //! documentation, and its `Default` the defaults.
 
 mod error;
+mod known;
 mod loaded;
 mod section;
 mod setting;
 mod table;
 
 pub use error::{SettingsError, UnknownSetting};
-pub use loaded::{Loaded, Program};
+pub use known::Program;
+pub use loaded::Loaded;
 pub use section::Section;
 pub(crate) use setting::variable_of;
 pub use table::settings_table;

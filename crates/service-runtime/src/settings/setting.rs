@@ -3,6 +3,9 @@ use std::time::Duration;
 use config::{Value, ValueKind};
 use jiff::SignedDuration;
 
+/// The origin that the library gives to a variable. A default has no origin, and the origin of a file is its path.
+pub(super) const ENVIRONMENT: &str = "the environment";
+
 /// Returns the environment variable of a setting.
 pub(crate) fn variable_of(name: &str) -> String {
     format!("AUTHME__{}", name.replace('.', "__").to_uppercase())
@@ -170,4 +173,16 @@ fn parse_duration(text: &str) -> Option<Duration> {
 /// Returns the whole number that a value is, or that its text is.
 fn whole_number(value: &Value) -> Option<i128> {
     value.clone().into_string().ok()?.parse().ok()
+}
+
+/// Formats a value as TOML. A URI with an `@` is left out: no setting should hold a password, but this one may.
+pub(super) fn format_value(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) if text.contains("://") && text.contains('@') => {
+            "(not shown: it may hold a password)".to_owned()
+        }
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(values) => format!("[{}]", values.iter().map(format_value).collect::<Vec<_>>().join(", ")),
+        _ => value.to_string(),
+    }
 }

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use super::Section;
-use super::loaded::{catalog, format_value};
+use super::known::catalog;
+use super::setting::format_value;
 use super::setting::{Requirement, Setting, variable_of};
 
 /// Renders the settings of the services as a Markdown table. A service is the name of its context and the sections that

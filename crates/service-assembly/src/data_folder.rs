@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use adapter_crypto::KeyDirectory;
 use adapter_sqlite::{EmbeddedStore, SqliteSettings};
 
-use crate::CommandError;
+use service_runtime::CommandError;
 
 /// The folder of the SQLite file, the signing keys, the secrets and the audit trail. Files have mode 0600, folders
 /// 0700.
@@ -33,16 +33,13 @@ impl DataFolder {
         &self.0
     }
 
-    pub(crate) fn keys(&self) -> KeyDirectory {
+    pub fn keys(&self) -> KeyDirectory {
         KeyDirectory::new(self.0.join("keys"))
     }
 
-    pub(crate) fn refresh_secret(&self) -> PathBuf {
-        self.0.join("secrets").join("refresh.key")
-    }
-
-    pub(crate) fn codes_secret(&self) -> PathBuf {
-        self.0.join("secrets").join("codes.key")
+    /// Returns the folder of the secrets.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.0.join("secrets")
     }
 
     /// Returns the file for the codes of contact types that have no server.
@@ -72,7 +69,7 @@ impl DataFolder {
 
     /// Locks the folder for one server, for as long as the returned file is open. The kernel releases the lock when the
     /// process dies. Fails immediately if another server holds it.
-    pub(crate) fn serve_lock(&self) -> Result<File, CommandError> {
+    pub fn serve_lock(&self) -> Result<File, CommandError> {
         let path = self.0.join("serve.lock");
         let opened = OpenOptions::new()
             .write(true)

@@ -1,0 +1,26 @@
+use adapter_http::Module;
+use adapter_http::credential_lock::{module, routes};
+use domain::credential_lock::CredentialLock;
+use ports::Versioned as _;
+use service_runtime::CommandError;
+use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
+
+use crate::context::Context;
+use crate::wiring::Wiring;
+
+/// Locks of users' credentials.
+pub const CREDENTIAL_LOCK: Context = Context {
+    name: "credential-lock",
+    aggregates: &[CredentialLock::AGGREGATE],
+    routes,
+    signs: false,
+    settings: &[],
+    secrets: &[],
+    wire,
+};
+
+#[expect(clippy::unnecessary_wraps, reason = "the wiring of other contexts can fail")]
+fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
+    let ports = CredentialLockPorts::new(&wiring.stores, &wiring.runtime);
+    Ok(module(CredentialLockUseCases::new(&ports)))
+}

@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use adapter_crypto::HmacCodeDigester;
+use adapter_delivery::{DeliverySection, SmsSection, SmtpSection};
+use adapter_http::Module;
+use adapter_http::factors::{module, routes};
+use domain::factors::FactorSet;
+use ports::Versioned as _;
+use ports::factors::SEND_LIMITS;
+use service_runtime::{CommandError, Section};
+use use_cases::factors::{FactorsPorts, FactorsUseCases};
+
+use super::{CodeSecretSettings, CodeSettings};
+use crate::context::Context;
+use crate::wiring::Wiring;
+
+/// A user's contacts, and the one-time codes sent to them.
+pub const FACTORS: Context = Context {
+    name: "factors",
+    aggregates: &[FactorSet::AGGREGATE, &SEND_LIMITS],
+    routes,
+    signs: false,
+    settings: &[
+        Section::of::<DeliverySection>(),
+        Section::of::<SmtpSection>(),
+        Section::of::<SmsSection>(),
+        Section::of::<CodeSettings>(),
+    ],
+    secrets: &[Section::of::<CodeSecretSettings>()],
+    wire,
+};
+
+fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
+    let codes = wiring.settings.read::<CodeSettings>();
+    let codes = codes.map_err(CommandError::context("the settings are invalid"))?;
+    let secrets = wiring.secrets(
+        "codes",
+        |secrets: CodeSecretSettings| secrets.codes_file,
+        "the key of one-time codes (`secrets.codes_file`) cannot be read",
+    )?;
+    let code_digester = HmacCodeDigester::new(&secrets)
+        .ok_or_else(|| CommandError::msg("the file of one-time code keys contains no key"))?;
+    let delivery = adapter_delivery::open(wiring.delivery()?);
+    let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
+    let (stores, runtime) = (&wiring.stores, &wiring.runtime);
+    let ports = FactorsPorts::new(stores, runtime, Arc::new(code_digester), Arc::new(delivery));
+    Ok(module(FactorsUseCases::new(&ports, &codes.use_cases())))
+}

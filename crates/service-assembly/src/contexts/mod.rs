@@ -1,0 +1,20 @@
+//! The contexts: each names its endpoints, aggregates and settings, and connects its ports to the adapters.
+
+mod code_settings;
+mod credential_lock;
+mod events;
+mod factors;
+mod token_settings;
+mod tokens;
+
+use crate::Context;
+
+pub use code_settings::{CodeSecretSettings, CodeSettings};
+pub use credential_lock::CREDENTIAL_LOCK;
+pub use events::EVENTS;
+pub use factors::FACTORS;
+pub use token_settings::{AcceptedTokenSettings, IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
+pub use tokens::TOKENS;
+
+/// All contexts, in the order in which the settings are listed.
+pub const CONTEXTS: &[&Context] = &[&TOKENS, &FACTORS, &CREDENTIAL_LOCK, &EVENTS];

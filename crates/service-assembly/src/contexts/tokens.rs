@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, Sha256};
+use adapter_http::tokens::{TokensApiSettings, module, routes};
+use adapter_http::{LoginGuardSettings, Module};
+use ports::sessions::REFRESH_FAMILIES;
+use ports::tokens::VALIDATION_TOKENS;
+use service_runtime::{CommandError, Section};
+use use_cases::sessions::{Issuance, SessionPorts};
+use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
+
+use super::{IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
+use crate::context::Context;
+use crate::wiring::Wiring;
+
+/// SAML login, renewal, step-up, introspection and keys. It owns the sessions as well.
+pub const TOKENS: Context = Context {
+    name: "tokens",
+    aggregates: &[&REFRESH_FAMILIES, &VALIDATION_TOKENS],
+    routes,
+    signs: true,
+    settings: &[
+        Section::of::<TokenSettings>(),
+        Section::of::<LoginGuardSettings>(),
+        Section::of::<SamlSettings>(),
+        Section::of::<KeySetCacheSettings>(),
+    ],
+    secrets: &[Section::of::<RefreshSecretSettings>()],
+    wire,
+};
+
+fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
+    let invalid = CommandError::context("the settings are invalid");
+    let settings = IssuerSettings::read(&wiring.settings).map_err(invalid)?;
+    let secrets = wiring.secrets(
+        "refresh",
+        |secrets: RefreshSecretSettings| secrets.refresh_file,
+        "the keys of refresh tokens (`secrets.refresh_file`) cannot be read",
+    )?;
+    let codec = HmacRefreshTokenCodec::new(&secrets);
+    let codec = codec.ok_or_else(|| CommandError::msg("the file of refresh token keys contains no key"))?;
+    let keys = wiring.signing_keys()?;
+    let (stores, runtime) = (&wiring.stores, &wiring.runtime);
+    let signer = Rs512Signer::new(keys.clone(), wiring.profile.clone(), runtime.telemetry.clone());
+    let sessions = SessionPorts::new(stores, runtime, Arc::new(signer), Arc::new(codec));
+    let issuance = Issuance::new(&sessions, &settings.tokens.sessions());
+    let crypto = TokensCrypto {
+        key_set: keys.key_set(runtime.clock.clone()),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+    };
+    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
+    let tokens = TokensUseCases::new(&ports, &issuance, &settings.use_cases());
+    let api = TokensApiSettings {
+        key_set_cache_time: settings.keys.cache_time,
+        accepts_query_tokens: settings.tokens.accepts_query_tokens,
+        login_guard: settings.login,
+    };
+    Ok(module(tokens, api))
+}
