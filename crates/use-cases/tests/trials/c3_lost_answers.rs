@@ -4,12 +4,12 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fastrand::Rng;
 use ports::StoreError;
 use tokio::sync::Notify;
 
 use crate::pace::Pace;
 use crate::race::races;
-use crate::rng::Rng;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
 use test_support::TestApp;
@@ -52,7 +52,7 @@ async fn a_lost_answer_is_repeated(store: Store) {
     let pace = store.pace(&app);
     for _ in 0..rounds(store, 60) {
         let mut rng = summary.rng();
-        let loss = LOSSES[rng.below(LOSSES.len())];
+        let loss = LOSSES[rng.usize(..LOSSES.len())];
         let outcome = lose_and_retry(&app, &pace, loss, &mut rng).await;
         summary.add(outcome.map_err(|error| format!("{loss:?}: {error}")));
     }
@@ -103,7 +103,7 @@ async fn renew_without_answer(app: &TestApp, pace: &Pace, loss: Loss, token: &st
         }
         Loss::AtAnyMoment => {
             let tokens = app.tokens.clone();
-            let delay = rng.below(40);
+            let delay = rng.usize(..40);
             tokio::select! {
                 biased;
                 () = pace.yield_to_others(delay) => {}

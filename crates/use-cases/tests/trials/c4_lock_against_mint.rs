@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::caller::Call;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
+use fastrand::Rng;
 use ports::{LockStatuses, StoreError};
 use tokio::sync::Barrier;
 use use_cases::sessions::TokenError;
@@ -14,7 +15,6 @@ use use_cases::tokens::{ChangeAppRequest, TokensUseCases};
 
 use crate::pace::Pace;
 use crate::race::races;
-use crate::rng::Rng;
 use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds, seed};
 use test_support::TestApp;
@@ -61,7 +61,7 @@ struct RandomDelays {
 
 impl RandomDelays {
     async fn delay(&self) {
-        let times = self.rng.lock().unwrap().below(4);
+        let times = self.rng.lock().unwrap().usize(..4);
         self.pace.yield_to_others(times).await;
     }
 }
@@ -159,7 +159,7 @@ async fn no_path_mints_after_a_lock(store: Store) {
     let [mut before, mut rejected, mut late] = [0; 3];
     for _ in 0..rounds(store, 60) {
         let mut rng = summary.rng();
-        let is_unlocked_again = rng.below(4) == 0;
+        let is_unlocked_again = rng.usize(..4) == 0;
         let (held, attempts) = race(&setup, &mut rng, is_unlocked_again).await;
         for attempt in &attempts {
             match (attempt.is_late, &attempt.outcome) {
@@ -178,7 +178,7 @@ async fn no_path_mints_after_a_lock(store: Store) {
 
 async fn a_mint_that_ignores_the_lock_is_detected(store: Store) {
     let setup = RaceSetup::new(store, true).await;
-    let mut rng = Rng(seed());
+    let mut rng = Rng::with_seed(seed());
     let mut races = 0;
     loop {
         let (held, attempts) = race(&setup, &mut rng, false).await;
@@ -212,8 +212,8 @@ async fn race(setup: &RaceSetup, rng: &mut Rng, is_unlocked_again: bool) -> (Hel
     let minters: Vec<_> = (0..MINTERS)
         .map(|_| {
             let (held, barrier, answered) = (held.clone(), barrier.clone(), answered.clone());
-            let (tokens, pace) = (setup.tokens(Rng(rng.next())), pace.clone());
-            let (path, delay) = (PATHS[rng.below(PATHS.len())], rng.below(60));
+            let (tokens, pace) = (setup.tokens(Rng::with_seed(rng.u64(..))), pace.clone());
+            let (path, delay) = (PATHS[rng.usize(..PATHS.len())], rng.usize(..60));
             on_a_thread(move || async move {
                 barrier.wait().await;
                 pace.yield_to_others(delay).await;
@@ -223,13 +223,13 @@ async fn race(setup: &RaceSetup, rng: &mut Rng, is_unlocked_again: bool) -> (Hel
             })
         })
         .collect();
-    let delay = rng.below(60);
+    let delay = rng.usize(..60);
     barrier.wait().await;
     pace.yield_to_others(delay).await;
     app.lock(&held.user).await;
     answered.store(true, Ordering::SeqCst);
     if is_unlocked_again {
-        pace.yield_to_others(rng.below(20)).await;
+        pace.yield_to_others(rng.usize(..20)).await;
         app.unlock(&held.user).await;
     }
     let mut attempts = Vec::new();

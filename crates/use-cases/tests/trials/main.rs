@@ -21,7 +21,6 @@ mod challenges;
 mod event_topic;
 mod pace;
 mod race;
-mod rng;
 mod store;
 mod summary;
 mod v_one_winner;

@@ -1,7 +1,8 @@
 use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::rng::Rng;
+use fastrand::Rng;
+
 use crate::store::Store;
 
 /// The divisor of the default rounds on MongoDB, because each call there is a round trip.
@@ -55,7 +56,7 @@ impl Summary {
     /// Returns the generator of the next trial, which its number and the seed determine.
     pub(crate) fn rng(&self) -> Rng {
         let number = u64::try_from(self.trials).unwrap();
-        Rng(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95))
+        Rng::with_seed(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
     pub(crate) fn add(&mut self, outcome: Result<(), String>) {
