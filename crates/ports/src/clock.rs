@@ -1,3 +1,6 @@
+use std::time::Instant;
+
+use async_trait::async_trait;
 use domain::time::Timestamp;
 
 /// The source of the present time. Synchronous. It goes back only when the machine's clock does.
@@ -26,4 +29,14 @@ use domain::time::Timestamp;
 pub trait Clock: Send + Sync {
     /// Returns the present time in UTC, truncated to the millisecond.
     fn now(&self) -> Timestamp;
+}
+
+/// Time limits and pauses. Unlike a [`Clock`], it does not change when the machine's clock is set.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Returns the present instant.
+    fn now(&self) -> Instant;
+
+    /// Waits until the deadline. The future may be dropped at any time.
+    async fn sleep_until(&self, deadline: Instant);
 }

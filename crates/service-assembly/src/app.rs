@@ -5,8 +5,8 @@ use std::time::Duration;
 use adapter_crypto::{CachingTokenVerifier, SystemRandomness};
 use adapter_http::{Api, ApiSettings, Authenticator, Management, TrustedProxies};
 use ports::{Aggregate, Clock, EventPublisher, KeySetSource, Runtime, Stores};
-use service_runtime::{CachedClients, CommandError, Loaded, Loops, PrometheusTelemetry, Stop};
-use use_cases::{AdmitCaller, RelayOutboxes};
+use service_runtime::{CachedClients, CommandError, Loaded, Loops, PrometheusTelemetry, Stop, TokioTimer};
+use use_cases::{AdmitCaller, RelayOutboxes, RelayPorts};
 
 use crate::context::Context;
 use crate::platform::Platform;
@@ -82,13 +82,13 @@ impl App {
 
     /// Creates the relay of the contexts' outboxes.
     pub fn relay(&self) -> RelayOutboxes {
-        RelayOutboxes::new(
-            self.stores.upkeep.outboxes(&self.aggregates),
-            self.event_publisher.clone(),
-            self.clock.clone(),
-            self.relay_owner.clone(),
-            self.relay_lease,
-        )
+        let ports = RelayPorts {
+            outboxes: self.stores.upkeep.outboxes(&self.aggregates),
+            publisher: self.event_publisher.clone(),
+            clock: self.clock.clone(),
+            timer: Arc::new(TokioTimer),
+        };
+        RelayOutboxes::new(ports, self.relay_owner.clone(), self.relay_lease)
     }
 
     /// Starts the relay, the key refresh, the purge and the metrics.
@@ -96,7 +96,7 @@ impl App {
         let mut loops = Loops::default();
         let upkeep = &self.stores.upkeep;
         let outboxes = upkeep.outboxes(&self.aggregates);
-        loops.relay(self.relay(), outboxes.clone());
+        loops.relay(self.relay());
         loops.refresh_keys(self.keys.clone());
         loops.purge_expired(upkeep.expired_records(&self.aggregates), self.clock.clone());
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());

@@ -14,7 +14,7 @@ mod telemetry;
 
 pub use audit_log::AuditLog;
 pub use cached_clients::CachedClients;
-pub use clock::SystemClock;
+pub use clock::{SystemClock, TokioTimer};
 pub use error::CommandError;
 pub use listener::listen;
 pub use logs::{LogError, LogFormat, LogSettings, announce, start as start_logs};

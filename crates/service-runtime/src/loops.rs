@@ -10,25 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use use_cases::{Delivery, RelayOutboxes};
+use tokio::time::sleep;
+use use_cases::RelayOutboxes;
 
 use crate::PrometheusTelemetry;
-
-/// The maximum number of outboxes that the relay claims in one pass and sends in parallel: docs/protocols.md "Relay".
-const CLAIM_LIMIT: usize = 256;
-
-/// The relay's polling interval. An event of this process wakes the relay immediately. The interval therefore delays only
-/// events that another process left behind, for example because it was killed.
-const RELAY_POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The relay's pause after a pass with an error. It keeps the relay from retrying in a tight loop during an outage of
-/// the store or of Kafka.
-const RELAY_BACKOFF: Duration = Duration::from_millis(500);
-
-/// The time limit for sending one outbox. It bounds how long an outbox that cannot be sent delays its pass. With the
-/// default lease of 10 s, at least 5 s remain for the settlement.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The interval at which a key directory is read. `keys retire` sets `retired_at` 5 s in the future, and every process has
 /// to read the change before that time.
@@ -77,30 +62,15 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Runs the relay (docs/protocols.md "Relay"). A pass starts when this process pushes an event, and at the latest
-    /// after `RELAY_POLL_INTERVAL`. While passes find events to send, they follow each other without a pause. After
-    /// [`end`](Self::end) is called, passes continue until the outboxes are empty or a pass fails.
-    pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
+    /// Runs the relay (docs/protocols.md "Relay") until [`end`](Self::end), and then until the outboxes are empty or a
+    /// pass fails.
+    pub fn relay(&mut self, relay: RelayOutboxes) {
         let mut ending = self.ending.subscribe();
-        let relay = Arc::new(relay);
         self.tasks.spawn(async move {
-            while !*ending.borrow() {
-                match relay_pass(&relay).await {
-                    PassOutcome::Published => {}
-                    PassOutcome::Idle => tokio::select! {
-                        () = outboxes.wait_for_event() => {}
-                        () = sleep(RELAY_POLL_INTERVAL) => {}
-                        _ = ending.wait_for(|ending| *ending) => {}
-                    },
-                    // New events do not end this pause: a pass for them would most likely fail with the same error.
-                    PassOutcome::Failed => tokio::select! {
-                        () = sleep(RELAY_BACKOFF) => {}
-                        _ = ending.wait_for(|ending| *ending) => {}
-                    },
-                }
-            }
-            // Publishes the events of the last requests.
-            while matches!(relay_pass(&relay).await, PassOutcome::Published) {}
+            let ending = async move {
+                let _ = ending.wait_for(|ending| *ending).await;
+            };
+            relay.run(ending).await;
         });
     }
 
@@ -182,71 +152,6 @@ impl Loops {
     }
 }
 
-enum PassOutcome {
-    /// No outbox had an event to send.
-    Idle,
-    /// All claimed events were published and removed.
-    Published,
-    /// The claim, the settlement or at least one outbox failed.
-    Failed,
-}
-
-/// Claims outboxes, publishes their events and settles them.
-///
-/// The settlement removes only events that the publisher acknowledged. If the settlement fails, the same
-/// events are published again after the lease expires. Consumers drop the repeats by their sequence.
-async fn relay_pass(relay: &Arc<RelayOutboxes>) -> PassOutcome {
-    let claimed = match relay.claim(CLAIM_LIMIT).await {
-        Ok(claimed) if claimed.is_empty() => return PassOutcome::Idle,
-        Ok(claimed) => claimed,
-        Err(error) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the outboxes cannot be claimed"
-            );
-            return PassOutcome::Failed;
-        }
-    };
-    let mut deliveries = JoinSet::new();
-    for outbox in claimed {
-        let relay = relay.clone();
-        deliveries.spawn(async move {
-            let mut delivery = Delivery::unpublished(&outbox);
-            // Events that were acknowledged before the timeout are settled, so a long outbox is published over
-            // several passes.
-            let _ = timeout(SEND_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
-            relay.hold_if_incomplete(delivery)
-        });
-    }
-    let mut pass = PassOutcome::Published;
-    let mut settlements = Vec::with_capacity(deliveries.len());
-    while let Some(delivery) = deliveries.join_next().await {
-        match delivery {
-            Ok(delivery) => {
-                if !delivery.is_complete {
-                    pass = PassOutcome::Failed;
-                }
-                settlements.push(delivery.settlement);
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the task that publishes an outbox panicked or was cancelled; another pass publishes its events"
-                );
-                pass = PassOutcome::Failed;
-            }
-        }
-    }
-    if let Err(error) = relay.settle(&settlements).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "published events could not be removed from their outboxes; they may be published again"
-        );
-        pass = PassOutcome::Failed;
-    }
-    pass
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -255,9 +160,10 @@ mod tests {
     use domain::event::Event;
     use ports::{EventPublisher, Lease, OutboxBacklog, PendingOutbox, PublishError, Settlement, StoreError};
     use tokio::time::Instant;
+    use use_cases::RelayPorts;
 
     use super::*;
-    use crate::SystemClock;
+    use crate::{SystemClock, TokioTimer};
 
     /// Outboxes of a store that does not answer, in a process that pushes events continuously.
     #[derive(Default)]
@@ -296,17 +202,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn new_events_do_not_shorten_the_backoff() {
         let outboxes = Arc::new(UnreachableOutboxes::default());
-        let relay = RelayOutboxes::new(
-            outboxes.clone(),
-            Arc::new(NullPublisher),
-            Arc::new(SystemClock),
-            "relay".to_owned(),
-            Duration::from_secs(10),
-        );
+        let ports = RelayPorts {
+            outboxes: outboxes.clone(),
+            publisher: Arc::new(NullPublisher),
+            clock: Arc::new(SystemClock),
+            timer: Arc::new(TokioTimer),
+        };
+        let relay = RelayOutboxes::new(ports, "relay".to_owned(), Duration::from_secs(10));
         let start = Instant::now();
         let mut loops = Loops::default();
-        loops.relay(relay, outboxes.clone());
-        sleep(RELAY_BACKOFF * 10 + Duration::from_millis(1)).await;
+        loops.relay(relay);
+        sleep(Duration::from_millis(5_001)).await;
         assert_eq!(outboxes.claims.load(Ordering::SeqCst), 11, "in {:?}", start.elapsed());
     }
 }

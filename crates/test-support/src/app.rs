@@ -1,6 +1,7 @@
 //! The use cases, wired over a store of their own.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,27 +18,27 @@ use domain::sessions::events::SESSION_STARTED;
 use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
 use ports::sessions::RefreshTokenCodec;
-use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Runtime, Stores, VersionedStore};
+use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Outboxes, Runtime, Stores, VersionedStore};
 use stored_forms::all_aggregates;
 use tempfile::TempDir;
-use use_cases::RelayOutboxes;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
 use use_cases::factors::{FactorsPorts, FactorsSettings, FactorsUseCases};
 use use_cases::sessions::{Issuance, IssuedTokens, SessionPorts, SessionSettings, TokenError};
 use use_cases::tokens::{TokensCrypto, TokensPorts, TokensSettings, TokensUseCases};
+use use_cases::{RelayOutboxes, RelayPorts};
 
-use crate::SettableClock;
 use crate::calls::{PORTAL, address_of, by_identity_provider, by_token, call, caller, client, renew, saml_login};
 use crate::fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes};
 use crate::fault_injection::{FaultInjector, with_faults};
 use crate::fixtures::{self, client_id, user_id};
+use crate::{SettableClock, SettableTimer};
 
 /// The initial time in milliseconds: 2026-01-01. It is not a whole second, so that truncation to seconds is detected.
 const START: i64 = 1_767_225_600_123;
 
 pub const GRACE: Duration = Duration::from_secs(30);
 
-const LEASE: Duration = Duration::from_secs(5);
+pub const LEASE: Duration = Duration::from_secs(5);
 
 /// More events than any test causes.
 const MANY: usize = 10_000_000;
@@ -49,6 +50,7 @@ pub struct TestApp {
     /// The published events, in order.
     pub event_log: Arc<dyn EventLog>,
     pub clock: Arc<SettableClock>,
+    pub timer: Arc<SettableTimer>,
     pub signer: Arc<RecordingSigner>,
     pub metrics: Arc<RecordedMetrics>,
     pub tokens: Arc<TokensUseCases>,
@@ -140,6 +142,7 @@ impl TestApp {
             credential_lock: Arc::new(CredentialLockUseCases::new(&lock_ports)),
             stores,
             clock,
+            timer: Arc::default(),
             signer,
             metrics,
             refresh_token_codec,
@@ -275,14 +278,14 @@ impl TestApp {
 
     /// Returns all events so far.
     pub async fn events(&self) -> Vec<Event> {
-        publish_all(&self.relay()).await;
+        self.publish().await;
         let logged = self.event_log.read(Cursor::default(), MANY).await.unwrap();
         logged.into_iter().map(|logged| logged.event).collect()
     }
 
     /// Returns all events of the user so far. Reads only what was logged since the last call.
     pub async fn events_of(&self, user: &UserId) -> Vec<Event> {
-        publish_all(&self.relay()).await;
+        self.publish().await;
         let until = self.events_read.lock().unwrap().until;
         let logged = self.event_log.read(until, MANY).await.unwrap();
         let mut events_read = self.events_read.lock().unwrap();
@@ -295,14 +298,28 @@ impl TestApp {
         events_read.events.get(user).cloned().unwrap_or_default()
     }
 
-    pub fn relay(&self) -> RelayOutboxes {
-        RelayOutboxes::new(
-            self.stores.upkeep.outboxes(&all_aggregates()),
-            self.event_publisher.clone(),
-            self.clock.clone(),
-            "relay".to_owned(),
-            LEASE,
-        )
+    async fn publish(&self) {
+        let relay = self.relay(self.event_publisher.clone(), "relay");
+        publish_all(&relay, &*self.outboxes()).await;
+    }
+
+    /// See [`drain`].
+    pub async fn drain(&self, relay: &RelayOutboxes) -> bool {
+        drain(relay, &*self.outboxes()).await
+    }
+
+    pub fn relay(&self, publisher: Arc<dyn EventPublisher>, owner: &str) -> RelayOutboxes {
+        let ports = RelayPorts {
+            outboxes: self.outboxes(),
+            publisher,
+            clock: self.clock.clone(),
+            timer: self.timer.clone(),
+        };
+        RelayOutboxes::new(ports, owner.to_owned(), LEASE)
+    }
+
+    pub fn outboxes(&self) -> Arc<dyn Outboxes> {
+        self.stores.upkeep.outboxes(&all_aggregates())
     }
 
     pub async fn lock(&self, user: &UserId) {
@@ -355,18 +372,12 @@ impl TestApp {
 }
 
 /// Publishes all pending events to the log.
-pub async fn publish_all(relay: &RelayOutboxes) {
-    loop {
-        let claimed = relay.claim(1_000).await.unwrap();
-        if claimed.is_empty() {
-            break;
-        }
-        let mut settlements = Vec::with_capacity(claimed.len());
-        for outbox in claimed {
-            let delivery = relay.deliver(outbox).await;
-            assert!(delivery.is_complete);
-            settlements.push(delivery.settlement);
-        }
-        relay.settle(&settlements).await.unwrap();
-    }
+pub async fn publish_all(relay: &RelayOutboxes, outboxes: &dyn Outboxes) {
+    assert!(drain(relay, outboxes).await, "not all events were published");
+}
+
+/// Runs the relay until a pass finds no event or fails. Returns whether the outboxes are empty.
+pub async fn drain(relay: &RelayOutboxes, outboxes: &dyn Outboxes) -> bool {
+    relay.run(ready(())).await;
+    outboxes.backlog().await.unwrap().depth == 0
 }

@@ -24,4 +24,4 @@ pub mod jwt;
 pub mod stale_reads;
 
 pub use app::TestApp;
-pub use clock::SettableClock;
+pub use clock::{SettableClock, SettableTimer};

@@ -1,18 +1,19 @@
+use std::future::{Future, pending};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use domain::time;
-use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
+use domain::event::Event;
+use futures_util::future::{BoxFuture, Either, select};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use ports::{Clock, EventPublisher, Lease, Outboxes, Settlement, Timer};
 
-/// The time for which an outbox is held back after a failed publication. Other outboxes are published in the meantime,
-/// and one second is short compared with an outage of the broker.
-const HOLD: Duration = Duration::from_secs(1);
+use crate::relay::{Action, Outcome, Pause, Relay};
 
-/// Publishes the events of the outboxes: at least once, in order per aggregate (docs/protocols.md "Relay").
-///
-/// One pass is [`claim`](Self::claim), then [`deliver`](Self::deliver) for each claimed outbox, then
-/// [`settle`](Self::settle) with all settlements. Outboxes are independent of each other, so they may be delivered in
-/// parallel.
+/// Publishes the events of the outboxes: at least once, in order per aggregate (docs/protocols.md "Relay"). [`Relay`]
+/// decides what to do next; this driver does it through the ports.
 ///
 /// If the process dies
 /// - after the claim: nothing is published. The lease ends by itself, and another relay claims the outbox. A restarted
@@ -26,98 +27,151 @@ const HOLD: Duration = Duration::from_secs(1);
 /// publishes 1, 2 and 3, and settles. A continues and publishes 2, which consumers drop. A's settlement finds nothing
 /// left to remove, and does not end a lease of B.
 pub struct RelayOutboxes {
-    outboxes: Arc<dyn Outboxes>,
-    publisher: Arc<dyn EventPublisher>,
-    clock: Arc<dyn Clock>,
+    ports: RelayPorts,
     owner: String,
     lease: Duration,
 }
 
+/// The ports of [`RelayOutboxes`].
+pub struct RelayPorts {
+    pub outboxes: Arc<dyn Outboxes>,
+    pub publisher: Arc<dyn EventPublisher>,
+    pub clock: Arc<dyn Clock>,
+    pub timer: Arc<dyn Timer>,
+}
+
 impl RelayOutboxes {
     /// `owner` names this relay among its replicas. A claim ends by itself after `lease`.
-    pub fn new(
-        outboxes: Arc<dyn Outboxes>,
-        publisher: Arc<dyn EventPublisher>,
-        clock: Arc<dyn Clock>,
-        owner: String,
-        lease: Duration,
-    ) -> Self {
-        Self {
-            outboxes,
-            publisher,
-            clock,
-            owner,
-            lease,
+    pub fn new(ports: RelayPorts, owner: String, lease: Duration) -> Self {
+        Self { ports, owner, lease }
+    }
+
+    /// Relays until `ending` is ready, and then until the outboxes are empty or a pass fails.
+    pub async fn run(&self, ending: impl Future<Output = ()>) {
+        let mut run = self.start();
+        let mut ending = pin!(ending);
+        while let Either::Right(_) = select(ending.as_mut(), pin!(run.step())).await {}
+        run.end();
+        while run.step().await {}
+    }
+
+    /// Starts a run that the caller drives step by step.
+    pub fn start(&self) -> RelayRun<'_> {
+        RelayRun {
+            driver: self,
+            relay: Relay::default(),
+            in_flight: FuturesUnordered::new(),
         }
     }
 
-    /// Claims up to `limit` outboxes that have events and no lease of another relay.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
+    async fn claim(&self, limit: usize) -> Outcome {
         let lease = Lease {
             owner: self.owner.clone(),
-            now: self.clock.now(),
+            now: self.ports.clock.now(),
             length: self.lease,
         };
-        self.outboxes.claim(&lease, limit).await
-    }
-
-    /// Publishes the events of a claimed outbox, and returns the result to settle. Has no deadline of its own.
-    pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
-        let mut delivery = Delivery::unpublished(&outbox);
-        self.send(&outbox, &mut delivery).await;
-        self.hold_if_incomplete(delivery)
-    }
-
-    /// Publishes the events in order, each after the one before was acknowledged, and stops at the first failure. May
-    /// be dropped at any time: `delivery` then has what was acknowledged.
-    pub async fn send(&self, outbox: &PendingOutbox, delivery: &mut Delivery) {
-        for event in &outbox.events {
-            if let Err(error) = self.publisher.publish(event).await {
+        match self.ports.outboxes.claim(&lease, limit).await {
+            Ok(outboxes) => Outcome::Claimed(outboxes),
+            Err(error) => {
                 tracing::warn!(
-                    event = %event.id.0,
                     error = &error as &dyn std::error::Error,
-                    "an event could not be published; the relay tries again"
+                    "the outboxes cannot be claimed"
                 );
-                return;
+                Outcome::ClaimFailed
             }
-            delivery.settlement.published = Some(event.sequence);
         }
-        delivery.is_complete = true;
     }
 
-    /// Holds the outbox of an incomplete delivery back for a second; leaves a complete one as it is.
-    pub fn hold_if_incomplete(&self, mut delivery: Delivery) -> Delivery {
-        if !delivery.is_complete {
-            delivery.settlement.held_until = Some(time::after(self.clock.now(), HOLD));
+    /// Publishes one event. A panic of the publisher counts as a failure, so that it does not end the relay.
+    async fn publish(&self, outbox: usize, event: Event, deadline: Instant) -> Outcome {
+        let publication = AssertUnwindSafe(self.ports.publisher.publish(&event)).catch_unwind();
+        match select(publication, self.ports.timer.sleep_until(deadline)).await {
+            Either::Left((Ok(Ok(())), _)) => return Outcome::Acknowledged { outbox },
+            Either::Left((Ok(Err(error)), _)) => tracing::warn!(
+                event = %event.id.0,
+                error = &error as &dyn std::error::Error,
+                "an event could not be published; the relay tries again"
+            ),
+            Either::Left((Err(_), _)) => tracing::warn!(
+                event = %event.id.0,
+                "the publication of an event panicked; the relay tries again"
+            ),
+            Either::Right(_) => {}
         }
-        delivery
+        let at = self.ports.clock.now();
+        Outcome::PublishFailed { outbox, at }
     }
 
-    /// Removes the published events and ends this relay's leases. Repeating it changes nothing.
-    pub async fn settle(&self, settlements: &[Settlement]) -> Result<(), StoreError> {
-        self.outboxes.settle(&self.owner, settlements).await
+    async fn settle(&self, settlements: Vec<Settlement>) -> Outcome {
+        match self.ports.outboxes.settle(&self.owner, &settlements).await {
+            Ok(()) => Outcome::Settled,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "published events could not be removed from their outboxes; they may be published again"
+                );
+                Outcome::SettlementFailed
+            }
+        }
+    }
+
+    /// Waits for the end of a pause. Returns true if an event ended it.
+    async fn pause(&self, pause: Option<Pause>) -> bool {
+        let Some(pause) = pause else {
+            return pending().await;
+        };
+        let sleep = self.ports.timer.sleep_until(pause.until);
+        if !pause.ends_on_event {
+            sleep.await;
+            return false;
+        }
+        let event = self.ports.outboxes.wait_for_event();
+        matches!(select(event, sleep).await, Either::Left(_))
     }
 }
 
-/// The progress of the delivery of one claimed outbox.
-#[derive(Debug)]
-pub struct Delivery {
-    pub settlement: Settlement,
-    /// Every claimed event was acknowledged.
-    pub is_complete: bool,
+/// A run of the relay. When it is dropped, its claims end with their leases.
+pub struct RelayRun<'a> {
+    driver: &'a RelayOutboxes,
+    relay: Relay,
+    /// The actions that were started and have not ended.
+    in_flight: FuturesUnordered<BoxFuture<'a, Outcome>>,
 }
 
-impl Delivery {
-    /// Returns a delivery that has published nothing yet.
-    pub fn unpublished(outbox: &PendingOutbox) -> Self {
-        Self {
-            settlement: Settlement {
-                aggregate: outbox.aggregate,
-                key: outbox.key.clone(),
-                published: None,
-                held_until: None,
-            },
-            is_complete: false,
+impl RelayRun<'_> {
+    /// Starts all actions that are due, and waits until one of them ends or the pause is over. Returns false once the
+    /// relay has stopped. May be dropped at any time: the next step continues.
+    pub async fn step(&mut self) -> bool {
+        let (driver, timer) = (self.driver, &self.driver.ports.timer);
+        let pause = loop {
+            self.in_flight.push(match self.relay.next_action(timer.now()) {
+                Action::Claim { limit } => driver.claim(limit).boxed(),
+                Action::Publish {
+                    outbox,
+                    event,
+                    deadline,
+                } => driver.publish(outbox, event, deadline).boxed(),
+                Action::Settle(settlements) => driver.settle(settlements).boxed(),
+                Action::Wait(pause) => break pause,
+                Action::Stop => return false,
+            });
+        };
+        let outcome = async {
+            match self.in_flight.next().await {
+                Some(outcome) => outcome,
+                None => pending().await,
+            }
+        };
+        match select(pin!(outcome), pin!(driver.pause(pause))).await {
+            Either::Left((outcome, _)) => self.relay.handle(outcome, timer.now()),
+            Either::Right((true, _)) => self.relay.event_pushed(),
+            Either::Right((false, _)) => {}
         }
+        true
+    }
+
+    /// Makes the relay stop once it has published the last events.
+    pub fn end(&mut self) {
+        self.relay.end();
     }
 }

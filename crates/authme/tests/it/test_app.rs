@@ -16,6 +16,7 @@ use ports::Stores;
 use serde_json::{Value, json};
 use service_assembly::{App, CONTEXTS, DataFolder};
 use service_runtime::{AuditLog, Loaded, Stop};
+use stored_forms::all_aggregates;
 use tempfile::TempDir;
 use test_support::SettableClock;
 use test_support::app::publish_all;
@@ -268,7 +269,8 @@ impl TestApp {
 
     /// Publishes all events, and reads the event log over HTTP.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.wait_for(publish_all(&self.relay));
+        let outboxes = self.stores.upkeep.outboxes(&all_aggregates());
+        self.wait_for(publish_all(&self.relay, &*outboxes));
         let request = Request::get("/events").query(&[("after", "0"), ("wait", "0")]);
         let answer = self.send(request.bearer(&self.client_token("locker")));
         assert_eq!(answer.status, 200, "{}", answer.summary());

@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unchecked_time_subtraction,
     reason = "a failed set-up fails its test"
 )]
@@ -21,6 +22,7 @@ mod outages;
 mod outbox_full;
 mod properties;
 mod relay;
+mod relay_state;
 mod revoke_token;
 mod rotation;
 mod validation_tokens;
