@@ -8,6 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, web};
 use domain::caller::Caller;
 use domain::ids::UserId;
+use ports::RouteTemplate;
+use tracing::Span;
 use use_cases::Admission;
 
 use crate::authenticator::Authenticator;
@@ -46,6 +48,10 @@ impl<Args: FromRequest + 'static> FromRequest for ArgsWithAdmission<Args> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if let Some(route) = request.app_data::<RouteTemplate>() {
+            // The span of the request begins before the request is routed.
+            Span::current().record("route", tracing::field::display(route));
+        }
         let args = Args::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {

@@ -14,6 +14,7 @@ use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, ResponseErro
 use domain::caller::{Call, Caller, RequestContext};
 use domain::ids::{ClientId, UserId};
 use ports::{MetricEvent, Randomness, RequestMethod, RouteTemplate, Telemetry};
+use tracing::Instrument as _;
 
 use crate::audit::AuditRecorder;
 use crate::path::reject_needless_escapes;
@@ -42,9 +43,15 @@ pub(crate) async fn instrument(
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let started_at = Instant::now();
     // Created before the request is read, so that every response and log line has the id, whatever fails.
-    request_context(request.request())?;
+    let context = request_context(request.request())?;
+    let span = tracing::info_span!(
+        "request",
+        request_id = &*context.id,
+        method = RequestMethod::from_name(request.method().as_str()).as_str(),
+        route = tracing::field::Empty
+    );
     let mut response = match reject_needless_escapes(request.path()) {
-        None => next.call(request).await?.map_into_left_body(),
+        None => next.call(request).instrument(span).await?.map_into_left_body(),
         Some(problem) => request.into_response(problem.error_response()).map_into_right_body(),
     };
     let (request, status) = (response.request(), response.status());

@@ -65,7 +65,11 @@ pub fn start(settings: &LogSettings) -> Result<(), LogError> {
         .with_writer(io::stderr)
         .with_target(false);
     let result = match settings.format {
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+        LogFormat::Json => subscriber
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init(),
         LogFormat::Text => subscriber.with_ansi(false).try_init(),
     };
     result.map_err(|_| LogError::AlreadyStarted)

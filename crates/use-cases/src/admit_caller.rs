@@ -70,6 +70,12 @@ impl AdmitCaller {
     }
 
     /// Admits the caller, or returns the reason for the rejection. `about` is the user that the request names, if any.
+    #[tracing::instrument(
+        level = "debug",
+        name = "admit_caller",
+        skip_all,
+        fields(client = caller.client.as_str(), user = caller.user_id().map(UserId::as_str))
+    )]
     pub async fn run(
         &self,
         caller: &Caller,

@@ -20,6 +20,7 @@ impl FollowEvents {
     }
 
     /// Returns up to `limit` events after `after`. At the end of the log the page is empty; this does not wait.
+    #[tracing::instrument(level = "debug", name = "follow_events", skip_all)]
     pub async fn run(&self, after: Cursor, limit: usize) -> Result<EventPage, StoreError> {
         let events = self.log.read(after, limit).await?;
         let next = events.last().map_or(after, |last| last.cursor);

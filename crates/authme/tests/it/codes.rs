@@ -37,6 +37,16 @@ pub(crate) fn code(app: &TestApp, challenge: &str) -> String {
     field(&lines.next().expect("the code was sent"), "code")
 }
 
+/// Validates a code that is sent to ana's main contact. Returns the code.
+pub(crate) fn validate_a_code(app: &TestApp) -> String {
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let challenge = field(&send(app, &ana, "ana-mail").json(), "challengeId");
+    let code = code(app, &challenge);
+    let validated = validate(app, &ana, "ana-mail", &answer(&challenge, &code));
+    assert_eq!(validated.status, 204, "{}", validated.summary());
+    code
+}
+
 fn wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }

@@ -8,8 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::add_contacts::{email, mobile, path};
+use crate::codes::validate_a_code;
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving};
+use crate::spans::Capture;
 use crate::test_app::{TestApp, field};
 use test_support::http::{Answer, Request, send};
 
@@ -278,6 +280,32 @@ fn store_files_contain_no_token_and_no_secret() {
     app.events();
     assert!(secrets.refresh.len() >= 4 && secrets.validation.len() >= 3 && secrets.access.len() >= 8);
     assert_absent_from_files(&app.folder.path().join("data"), &secrets.pieces());
+}
+
+#[test]
+fn spans_contain_no_secret_and_no_contact() {
+    let app = TestApp::start();
+    let capture = Capture::start();
+    let secrets = scenario(&|request| app.send(request));
+    let code = validate_a_code(&app);
+    app.events();
+    let log = capture.log();
+    for use_case in [
+        "renew_token",
+        "handle_auth",
+        "add_contacts",
+        "validate_code",
+        "lock_credential",
+    ] {
+        assert!(
+            log.contains(&format!(r#""name":"{use_case}""#)),
+            "no span of {use_case}"
+        );
+    }
+    assert_absent("a span", log.as_bytes(), &secrets.pieces());
+    assert_absent("a span", log.as_bytes(), &contacts());
+    let mut words = log.split(|c: char| !c.is_alphanumeric());
+    assert!(words.all(|word| word != code), "a span contains a code");
 }
 
 #[test]

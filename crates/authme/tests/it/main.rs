@@ -47,5 +47,6 @@ mod revoke_token;
 mod role_matrix;
 mod rotation;
 mod serving;
+mod spans;
 mod stopping;
 mod strangers_trial;

@@ -30,6 +30,7 @@ impl GetLock {
         }
     }
 
+    #[tracing::instrument(level = "debug", name = "get_lock", skip_all, fields(user = user.as_str()))]
     pub async fn run(&self, user: UserId) -> Result<CredentialLock, GetLockError> {
         if self.identities.find(&user).await?.is_none() {
             return Err(GetLockError::UserNotFound);

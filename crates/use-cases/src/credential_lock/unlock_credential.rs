@@ -28,6 +28,12 @@ impl UnlockCredential {
     }
 
     /// Returns once the credential is unlocked, by this call or an earlier one. Repeating it pushes no second event.
+    #[tracing::instrument(
+        level = "debug",
+        name = "unlock_credential",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
         let command = self.commands.build(call, user, reason).await?;
         if decide_and_save(&*self.credential_locks, &command, CredentialLock::unlock).await? {

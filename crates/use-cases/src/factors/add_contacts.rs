@@ -26,6 +26,12 @@ impl AddContacts {
     /// Adds the contacts. A contact is verified if an administrator adds it, and unverified if its own user does. If a
     /// client adds it on its own, it is verified only with the scope `contacts_verified`. Otherwise the thief of any
     /// client's secret could make their own phone the second factor of every user.
+    #[tracing::instrument(
+        level = "debug",
+        name = "add_contacts",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(
         &self,
         call: &Call,

@@ -21,6 +21,12 @@ pub enum ContactChange {
 impl ChangeContact {
     /// Changes the contact. It becomes unverified if its own user changes the value; another caller's value counts as
     /// verified.
+    #[tracing::instrument(
+        level = "debug",
+        name = "change_contact",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, call: &Call, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
         let is_trusted = call.user_id() != Some(user);
         let contact = match change {

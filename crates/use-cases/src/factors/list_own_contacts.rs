@@ -32,6 +32,12 @@ impl ListOwnContacts {
     }
 
     /// Returns the visible contacts. A client that is not registered sees only those that the user logs in with.
+    #[tracing::instrument(
+        level = "debug",
+        name = "list_own_contacts",
+        skip_all,
+        fields(client = client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
         let found = self.factor_sets.find(user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;

@@ -12,6 +12,12 @@ pub struct RemoveContact {
 impl RemoveContact {
     /// Removes the contact and its challenge. The attempts at its codes stay counted, so that adding the contact again
     /// does not refill the budget.
+    #[tracing::instrument(
+        level = "debug",
+        name = "remove_contact",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
         let visible = self.editor.visible_contact(call, user, contact).await?;
         self.editor

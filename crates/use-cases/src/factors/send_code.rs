@@ -79,6 +79,12 @@ impl SendCode {
     /// 2. Takes from the quotas. A later failure gives nothing back, because the message may have been sent.
     /// 3. Stores the challenge, so that the code can be answered before it arrives.
     /// 4. Delivers the message.
+    #[tracing::instrument(
+        level = "debug",
+        name = "send_code",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
         let visible = self.editor.visible_contact(call, user, contact).await?;
         let (owner, set) = self.editor.find_contact(&visible).await?;

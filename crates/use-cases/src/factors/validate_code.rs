@@ -59,6 +59,12 @@ impl ValidateCode {
     /// The attempt is counted before the comparison, because A and 199 others may send wrong codes at the same time. If
     /// each compared first, all 200 could compare before the first count. So only five count an attempt, and the others
     /// find the budget used up.
+    #[tracing::instrument(
+        level = "debug",
+        name = "validate_code",
+        skip_all,
+        fields(client = call.client.as_str(), user = user.as_str())
+    )]
     pub async fn run(&self, call: &Call, user: &UserId, given: CodeSubmission<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
         let answer = CodeAnswer {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use domain::caller::Call;
 use domain::group::AssertedGroups;
-use domain::ids::ClientId;
+use domain::ids::{ClientId, FamilyId, UserId};
 use domain::sessions::RefreshFamily;
 
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
@@ -35,6 +35,12 @@ impl ChangeApp {
     }
 
     /// Issues the validation token. Errors are reported in this order: lock, session, user, target client, business.
+    #[tracing::instrument(
+        level = "debug",
+        name = "change_app",
+        skip_all,
+        fields(client = call.client.as_str(), user = call.user_id().map(UserId::as_str), session = tracing::field::Empty)
+    )]
     pub async fn run(
         &self,
         call: &Call,
@@ -42,6 +48,7 @@ impl ChangeApp {
     ) -> Result<Minted<IssuedValidationToken>, TokenError> {
         let calling = call.user.as_ref().ok_or(TokenError::NotPermitted)?;
         let ActiveUser { identity, session } = self.gate.check_caller(call, calling).await?;
+        tracing::Span::current().record("session", calling.session.as_ref().map(FamilyId::as_str));
         let target = self.access_tokens.enabled_client(&request.target_client).await?;
         let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
         let ancestors = ancestors.map_err(|_| TokenError::ClientNotUsable)?.unwrap_or_default();

@@ -67,6 +67,12 @@ impl HandleAuth {
     }
 
     /// Issues the validation token. Errors are reported in this order: target client, user, lock, business, groups.
+    #[tracing::instrument(
+        level = "debug",
+        name = "handle_auth",
+        skip_all,
+        fields(client = call.client.as_str(), user = tracing::field::Empty)
+    )]
     pub async fn run(
         &self,
         call: &Call,
@@ -90,6 +96,7 @@ impl HandleAuth {
             }
             None => return Err(TokenError::UserNotFound),
         };
+        tracing::Span::current().record("user", identity.id.as_str());
         let epoch = self.read_epoch(&identity).await?;
         if request
             .business

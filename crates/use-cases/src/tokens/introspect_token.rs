@@ -47,6 +47,7 @@ impl IntrospectToken {
 
     /// Returns the token's content if it is active. The check consists of several reads. A token that has expired or
     /// was revoked never becomes active again, so the answer holds for the moment of the first read.
+    #[tracing::instrument(level = "debug", name = "introspect_token", skip_all)]
     pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreError> {
         let found = match token {
             InspectedToken::Access(token) => is_active(self.active_check.check_caller(&token.caller).await)?

@@ -12,6 +12,7 @@ impl ListPublicKeys {
         Self { key_set }
     }
 
+    #[tracing::instrument(level = "debug", name = "list_public_keys", skip_all)]
     pub fn run(&self) -> Vec<PublicKey> {
         self.key_set.public_keys()
     }

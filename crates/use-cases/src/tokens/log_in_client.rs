@@ -33,12 +33,14 @@ impl LogInClient {
 
     /// Returns an access token for the client. The client is read uncached: a changed secret takes effect immediately,
     /// and the response time does not show whether the id is known.
+    #[tracing::instrument(level = "debug", name = "log_in_client", skip_all, fields(client = tracing::field::Empty))]
     pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, TokenError> {
         let client = match ClientId::parse(id) {
             Ok(id) => self.clients.find_uncached(&id).await?,
             Err(_) => None,
         };
         let client = self.authenticate(client, secret).ok_or(TokenError::BadCredentials)?;
+        tracing::Span::current().record("client", client.id.as_str());
         let token = self.access_tokens.for_client(&client)?;
         self.gate
             .mint(

@@ -124,6 +124,12 @@ impl RenewToken {
     }
 
     /// Renews tokens. The prefix distinguishes a refresh token from a validation token.
+    #[tracing::instrument(
+        level = "debug",
+        name = "renew_token",
+        skip_all,
+        fields(client = call.client.as_str(), user = tracing::field::Empty, session = tracing::field::Empty)
+    )]
     pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> RenewalResult {
         let is_remembered = request.is_remembered;
         let renewed = |minted| (minted, RenewalOutcome::Renewed);
@@ -184,6 +190,9 @@ impl RenewToken {
         session: Option<&FamilyId>,
         (client, user): (&ClientId, &UserId),
     ) -> Result<(), TokenError> {
+        tracing::Span::current()
+            .record("user", user.as_str())
+            .record("session", session.map(FamilyId::as_str));
         if !call.owns(client, user) {
             return Err(reject(call, session, RejectionReason::NotOwned));
         }

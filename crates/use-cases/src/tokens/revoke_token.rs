@@ -39,12 +39,19 @@ impl RevokeToken {
 
     /// Revokes the session that a refresh token of any generation, or an access token, names. Its branches become
     /// inactive with it. A token of another client or user counts as unknown: nothing changes.
+    #[tracing::instrument(
+        level = "debug",
+        name = "revoke_token",
+        skip_all,
+        fields(client = call.client.as_str(), session = tracing::field::Empty)
+    )]
     pub async fn run(&self, call: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
         let session = match token {
             InspectedToken::Access(token) => session_of(call, token)?,
             InspectedToken::Other(text) => self.sessions.verify_refresh_token(text).map(|token| token.family),
         };
         let Some(session) = session else { return Ok(()) };
+        tracing::Span::current().record("session", session.as_str());
         let Some(family) = self.sessions.find(&session).await? else {
             return Ok(());
         };

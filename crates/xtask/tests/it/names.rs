@@ -82,6 +82,21 @@ fn operations_have_the_same_name_in_every_layer() {
 }
 
 #[test]
+fn use_cases_have_spans_of_their_name() {
+    let files = CONTEXTS.map(|context| modules_in(&source_of("use-cases").join(context)));
+    let use_cases = files.iter().flatten().filter(|file| is_use_case(file));
+    let has_span = |file: &Path| production_of(file).contains(&format!("name = \"{}\"", stem(file)));
+    let violations: Vec<_> = use_cases
+        .filter(|file| !has_span(file))
+        .map(|file| display_path(file))
+        .collect();
+    assert_no_violations(
+        "`run` of a use case has `#[tracing::instrument]` with the name of its file:",
+        &violations,
+    );
+}
+
+#[test]
 fn stored_objects_have_the_same_name_in_every_layer() {
     let ports = source_of("ports");
     let mut stores: Vec<PathBuf> = CONTEXTS.iter().map(|context| PathBuf::from(*context)).collect();
