@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::error::{CallAbandoned, DriverError, MongodbError};
 
@@ -80,7 +81,7 @@ impl CallRunner {
         let permit = self.acquire_permit()?;
         let hard_deadline = self.hard_deadline();
         // Boxed first: the future of a driver call is large and would be copied at every step on its way into the task.
-        let call = Box::pin(call);
+        let call = Box::pin(call.in_current_span());
         let task = self.track(async move {
             let _permit = permit;
             timeout(hard_deadline, call).await

@@ -29,6 +29,7 @@ impl From<GroupDocument> for Group {
 
 #[async_trait]
 impl Groups for MongodbGroups {
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = COLLECTION))]
     async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         if names.is_empty() {
             return Ok(Vec::new());

@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
@@ -6,6 +8,7 @@ use async_trait::async_trait;
 use ports::{Readiness, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
+use tracing::{Instrument as _, Span};
 
 use crate::error::{OpenError, SqliteError};
 use crate::readers::Readers;
@@ -54,12 +57,24 @@ impl Database {
     }
 
     /// Reads a few rows by key on the calling thread. The read sees everything that is committed when it begins.
+    #[track_caller]
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, StoreError> {
-        self.readers.read(query).map_err(StoreError::from)
+        let span = call_span("read", Location::caller());
+        span.in_scope(|| self.readers.read(query)).map_err(StoreError::from)
     }
 
     /// Reads many rows on the scan thread, one scan after the other, so that no worker is blocked for long.
-    pub(crate) async fn scan<T, F>(&self, query: F) -> Result<T, StoreError>
+    #[track_caller]
+    pub(crate) fn scan<T, F>(&self, query: F) -> impl Future<Output = Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
+    {
+        let span = call_span("scan", Location::caller());
+        self.run_scan(query).instrument(span)
+    }
+
+    async fn run_scan<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
@@ -74,12 +89,14 @@ impl Database {
     }
 
     /// Runs the command on the writer thread, and returns its result once the commit is on disk.
-    pub(crate) async fn write<T, F>(&self, command: F) -> Result<T, StoreError>
+    #[track_caller]
+    pub(crate) fn write<T, F>(&self, command: F) -> impl Future<Output = Result<T, StoreError>>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
-        self.writer.write(command).await
+        let span = call_span("write", Location::caller());
+        self.writer.write(command).instrument(span)
     }
 
     /// Wakes the relay after an event was pushed.
@@ -90,6 +107,15 @@ impl Database {
     pub(crate) async fn wait_for_event(&self) {
         self.event_pushed.notified().await;
     }
+}
+
+/// Returns the span of a call. It names the store by the file of the caller, for example `refresh_families`.
+fn call_span(operation: &str, caller: &Location<'_>) -> Span {
+    tracing::trace_span!(
+        "store",
+        operation,
+        store = Path::new(caller.file()).file_stem().and_then(OsStr::to_str)
+    )
 }
 
 #[async_trait]

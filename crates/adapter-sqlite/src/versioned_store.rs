@@ -76,6 +76,7 @@ fn save<F: StoredForm<Json>>(
 
 #[async_trait]
 impl<F: StoredForm<Json>> VersionedStore<F::Of> for SqliteVersioned<F> {
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = table::<F>()))]
     async fn find(&self, key: &<F::Of as Versioned>::Key) -> Result<Option<F::Of>, StoreError> {
         let sql = format!("SELECT key, document FROM {} WHERE key = ?1", table::<F>());
         self.database
@@ -83,10 +84,12 @@ impl<F: StoredForm<Json>> VersionedStore<F::Of> for SqliteVersioned<F> {
     }
 
     /// Every read of the file sees all that is committed.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "read_linearizable", collection = table::<F>()))]
     async fn read_linearizable(&self, key: &<F::Of as Versioned>::Key) -> Result<Option<F::Of>, StoreError> {
         self.find(key).await
     }
 
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "save_if_version", collection = table::<F>()))]
     async fn save_if_version(&self, aggregate: &F::Of, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         let aggregate = aggregate.clone();
         let has_events = !events.is_empty();

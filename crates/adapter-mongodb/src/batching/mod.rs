@@ -46,6 +46,7 @@ impl Batching {
     }
 
     /// Returns the document with this id, from a read that begins after this call.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = collection))]
     pub(crate) async fn find(
         &self,
         collection: &'static str,

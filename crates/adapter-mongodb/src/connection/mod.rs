@@ -75,6 +75,7 @@ impl Connection {
 
     /// Returns the documents with these ids. Ids without a document are left out, and so are outboxes, which only the
     /// relay reads and which may be long. Fails if documents may be missing from the reply.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = collection))]
     pub(crate) async fn find_each(
         &self,
         collection: &str,
@@ -110,6 +111,7 @@ impl Connection {
 
     /// Reads the document that matches the filter. The read concern is `linearizable` in a replica set or behind a
     /// `mongos`, and `majority` on a standalone server.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "read_linearizable", collection = collection))]
     pub(crate) async fn read_linearizable<T>(
         &self,
         collection: &str,

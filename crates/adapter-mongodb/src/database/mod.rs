@@ -101,6 +101,7 @@ impl Database {
     }
 
     /// Returns up to `limit` documents whose `_id` is greater than `after`, in the order of their `_id`.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = collection))]
     pub(crate) async fn page<T>(
         &self,
         collection: &'static str,

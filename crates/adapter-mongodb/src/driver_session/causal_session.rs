@@ -41,6 +41,7 @@ impl CausalSession {
         self.event_pushed.notify_one();
     }
 
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = collection))]
     pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, MongodbError>
     where
         T: DeserializeOwned + Send + Sync,
@@ -71,6 +72,7 @@ impl CausalSession {
         self.try_insert(collection, document).await
     }
 
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "insert", collection = collection))]
     async fn try_insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
@@ -84,6 +86,7 @@ impl CausalSession {
     }
 
     /// Replaces the document that matches the filter. Returns whether a document matched.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "replace", collection = collection))]
     pub(crate) async fn replace_one<T>(
         &mut self,
         collection: &str,
@@ -100,6 +103,7 @@ impl CausalSession {
     }
 
     /// Updates the document that matches the filter. Returns whether a document matched.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "update", collection = collection))]
     pub(crate) async fn update_one(
         &mut self,
         collection: &str,
@@ -113,6 +117,7 @@ impl CausalSession {
     }
 
     /// Deletes the document that matches the filter. Returns whether a document matched.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "delete", collection = collection))]
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, MongodbError> {
         let collection = self.connection.collection::<Document>(collection);
         let deleted = collection.delete_one(filter).session(&mut *self.inner);
@@ -144,6 +149,7 @@ impl CausalSession {
     /// The command is unordered: a rejected statement does not stop the statements after it. Each statement is atomic,
     /// the command as a whole is not. The driver retries single writes (retryable writes), but not this command,
     /// because it does not inspect what `runCommand` sends.
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "update", collection = collection))]
     pub(crate) async fn update_each(
         &mut self,
         collection: &str,

@@ -144,6 +144,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
             .await
     }
 
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "rotate", collection = COLLECTION))]
     async fn rotate(
         &self,
         presented: &PresentedToken,

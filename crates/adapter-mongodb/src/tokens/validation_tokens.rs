@@ -107,6 +107,7 @@ impl ValidationTokens for MongodbValidationTokens {
             .await
     }
 
+    #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = COLLECTION))]
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         let filter = unexpired_filter(hash, now);
         let found = self.0.read(|connection| async move {
