@@ -1,13 +1,8 @@
 //! `authme demo`: a scenario over real HTTP, against a server in a temporary folder.
 
-mod expectation;
 mod fixtures;
-mod http_client;
-mod json_layout;
 mod page;
-mod requests;
 mod runner;
-mod scenario;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -17,10 +12,10 @@ use std::time::{Duration, Instant};
 use service_runtime::Signals;
 use tempfile::TempDir;
 
-use self::fixtures::{EMAIL, Fixtures, register};
+use self::fixtures::{DESK, EMAIL, GATEWAY, PORTAL, register};
 use self::page::{LineStyle, Page};
-use self::runner::{DemoError, Summary};
-use self::scenario::Scenario;
+use self::runner::{DemoError, DemoRunner, Summary};
+use crate::scenario::Values;
 use crate::serve::audit_log;
 use service_assembly::{DataFolder, Listeners, Running};
 
@@ -65,7 +60,8 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
 struct DemoServer {
     folder: TempDir,
     running: Running,
-    fixtures: Fixtures,
+    /// The ids and secrets of the fixtures.
+    values: Values,
     /// The file into which the server writes one-time codes.
     codes_file: PathBuf,
 }
@@ -75,14 +71,14 @@ impl DemoServer {
         let folder = tempfile::Builder::new().prefix("authme-demo-").tempdir();
         let folder = folder.map_err(CommandError::context("the temporary folder cannot be created"))?;
         let data = DataFolder::open(folder.path())?;
-        let fixtures = register(&data).await?;
+        let values = register(&data).await?;
         let (codes_file, audit) = (data.outgoing_codes(), audit_log(&data)?);
         let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0", [None, None])?;
         Ok(Self {
             running: serve::start(&data, default_settings()?, audit, listeners)?,
             codes_file,
             folder,
-            fixtures,
+            values,
         })
     }
 
@@ -97,8 +93,11 @@ impl DemoServer {
 async fn run_scenario<W: Write>(page: &mut Page<W>, server: &DemoServer, keep: bool) -> Result<(), DemoError> {
     let started = Instant::now();
     introduce(page, server)?;
-    let scenario = Scenario::new(page, server.running.address, &server.fixtures, &server.codes_file);
-    let summary = scenario.run().await?;
+    let secrets = server.values.iter().filter(|(name, _)| name.starts_with("basic."));
+    secrets.for_each(|(_, secret)| page.hide(secret, 0));
+    let url = format!("http://{}", server.running.address);
+    let runner = DemoRunner::new(page, url, &server.codes_file, server.values.clone())?;
+    let summary = runner.run().await?;
     page.print_blank()?;
     conclude(page, summary, started.elapsed())?;
     page.print_blank()?;
@@ -122,13 +121,10 @@ fn introduce<W: Write>(page: &mut Page<W>, server: &DemoServer) -> io::Result<()
     );
     page.print(LineStyle::Plain, "", &words)?;
     page.print_blank()?;
-    let Fixtures {
-        gateway, portal, desk, ..
-    } = &server.fixtures;
     for (name, description) in [
-        (gateway.id, "a client: reports SAML logins to AuthMe"),
-        (portal.id, "a client: the application; renews tokens and adds contacts"),
-        (desk.id, "a client: locks credentials and reads events"),
+        (GATEWAY, "a client: reports SAML logins to AuthMe"),
+        (PORTAL, "a client: the application; renews tokens and adds contacts"),
+        (DESK, "a client: locks credentials and reads events"),
         ("Ana Souza", &*format!("a user, registered with {EMAIL}")),
     ] {
         page.print(LineStyle::Plain, &format!("  {name:<14} "), description)?;
@@ -259,7 +255,9 @@ mod tests {
 
     #[test]
     fn an_unexpected_response_ends_the_demo() {
-        let run = run_demo(false, |server| "another-user".clone_into(&mut server.fixtures.user));
+        let run = run_demo(false, |server| {
+            server.values.insert("user".to_owned(), "another-user".to_owned());
+        });
         assert!(
             matches!(run.outcome, Err(DemoError::UnexpectedResponse)),
             "{}",

@@ -5,6 +5,7 @@ mod commands;
 mod demo;
 mod help;
 mod runtime;
+pub mod scenario;
 mod serve;
 mod settings;
 mod text;

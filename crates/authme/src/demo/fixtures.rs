@@ -9,114 +9,75 @@ use domain::group::Group;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, UserId};
 use ports::tokens::ClientSecrets as _;
-use ports::{ClientSaveOutcome, Clients, IdentitySaveOutcome, Randomness as _};
+use ports::{ClientSaveOutcome, IdentitySaveOutcome, Randomness as _};
 
 use service_assembly::DataFolder;
 
 use crate::CommandError;
+use crate::scenario::Values;
 
 pub(super) const EMAIL: &str = "ana.souza@br.example.com";
-pub(super) const GROUP: &str = "Finance";
-pub(super) const GROUP_ROLE: &str = "REPORTS_APPROVER";
+pub(super) const GATEWAY: &str = "saml-gateway";
+pub(super) const PORTAL: &str = "portal";
+pub(super) const DESK: &str = "security-desk";
+const GROUP: &str = "Finance";
 
-/// A registered client, with the secret that only the client knows.
-pub(super) struct DemoClient {
-    pub(super) id: &'static str,
-    secret: String,
-}
-
-impl DemoClient {
-    /// Returns the client's ID and secret as HTTP Basic writes them (RFC 7617).
-    pub(super) fn basic(&self) -> String {
-        STANDARD.encode(format!("{}:{}", self.id, self.secret))
-    }
-}
-
-/// The clients and the user of the scenario, as they are stored.
-pub(super) struct Fixtures {
-    pub(super) gateway: DemoClient,
-    pub(super) portal: DemoClient,
-    pub(super) desk: DemoClient,
-    /// The ID of the user.
-    pub(super) user: String,
-}
-
-/// The registration of a client.
-struct ClientSetup {
-    roles: [&'static str; 2],
-    scopes: &'static [&'static str],
-    may_assert: Option<&'static str>,
-    accepts_saml: bool,
-    visibility: Visibility,
-}
-
-/// Stores the fixtures in an empty folder.
-pub(super) async fn register(folder: &DataFolder) -> Result<Fixtures, CommandError> {
+/// Stores the fixtures in an empty folder. Returns their ids, and the secrets of the clients in the form of HTTP Basic (RFC
+/// 7617).
+pub(super) async fn register(folder: &DataFolder) -> Result<Values, CommandError> {
     let stores = folder.store(1)?.stores;
-    let clients = &*stores.clients;
-    let machine = |scopes, may_assert| ClientSetup {
-        roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
-        scopes,
-        may_assert,
-        accepts_saml: false,
-        visibility: Visibility::default(),
+    let user = user()?;
+    let mut values = Values::from([
+        ("user".to_owned(), user.id.to_string()),
+        ("gateway.id".to_owned(), GATEWAY.to_owned()),
+        ("after".to_owned(), "0".to_owned()),
+    ]);
+    let gateway = Client {
+        assertable_groups: vec![GROUP.to_owned()],
+        ..client(GATEWAY, "CLI-AUTH-BASIC", &["SAML_SSO"])?
     };
-    let portal = ClientSetup {
-        roles: ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
-        scopes: &[],
-        may_assert: None,
+    let portal = Client {
         accepts_saml: true,
         visibility: Visibility::Unrestricted,
+        ..client(PORTAL, "CLI-AUTH-IDENTIFIED", &[])?
     };
-    let user = new_user()?;
-    let fixtures = Fixtures {
-        gateway: register_client(clients, "saml-gateway", machine(&["SAML_SSO"], Some(GROUP))).await?,
-        portal: register_client(clients, "portal", portal).await?,
-        desk: register_client(
-            clients,
-            "security-desk",
-            machine(&["account_lock", "events_read"], None),
-        )
-        .await?,
-        user: user.id.to_string(),
-    };
+    let desk = client(DESK, "CLI-AUTH-BASIC", &["account_lock", "events_read"])?;
+    for (name, client) in [("gateway", gateway), ("portal", portal), ("desk", desk)] {
+        let secret = domain::hex::encode(&SystemRandomness.secret());
+        let basic = STANDARD.encode(format!("{}:{secret}", client.id));
+        values.insert(format!("basic.{name}"), basic);
+        let client = Client {
+            secrets: vec![Sha256.digest(&secret)],
+            ..client
+        };
+        if stores.clients.create(&client).await? != ClientSaveOutcome::Saved {
+            return Err(CommandError::msg("the folder already holds the demo's clients"));
+        }
+    }
     let group = Group {
         name: GROUP.to_owned(),
-        roles: vec![GROUP_ROLE.to_owned()],
+        roles: vec!["REPORTS_APPROVER".to_owned()],
     };
     stores.groups.save(&group).await?;
     match stores.identities.create(&user).await? {
-        IdentitySaveOutcome::Saved => Ok(fixtures),
+        IdentitySaveOutcome::Saved => Ok(values),
         IdentitySaveOutcome::LoginTaken { .. } | IdentitySaveOutcome::IdTaken => {
             Err(CommandError::msg("the folder already holds the demo's user"))
         }
     }
 }
 
-async fn register_client(
-    clients: &dyn Clients,
-    id: &'static str,
-    setup: ClientSetup,
-) -> Result<DemoClient, CommandError> {
-    let name = ClientId::parse(id).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
-    let secret = domain::hex::encode(&SystemRandomness.secret());
-    let client = Client {
-        secrets: vec![Sha256.digest(&secret)],
-        roles: setup.roles.map(str::to_owned).to_vec(),
+fn client(id: &str, role: &str, scopes: &[&str]) -> Result<Client, CommandError> {
+    let id = ClientId::parse(id).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
+    Ok(Client {
+        roles: vec![role.to_owned(), "CLI-1STPARTY".to_owned()],
         message_templates: Some("en".to_owned()),
-        scopes: setup.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        assertable_groups: setup.may_assert.into_iter().map(str::to_owned).collect(),
-        accepts_saml: setup.accepts_saml,
-        visibility: setup.visibility,
-        ..Client::new(name)
-    };
-    match clients.create(&client).await? {
-        ClientSaveOutcome::Saved => Ok(DemoClient { id, secret }),
-        ClientSaveOutcome::NameTaken(_) => Err(CommandError::msg("the folder already holds the demo's clients")),
-    }
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..Client::new(id)
+    })
 }
 
-fn new_user() -> Result<Identity, CommandError> {
+fn user() -> Result<Identity, CommandError> {
     let email = Email::parse(EMAIL).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
     Ok(Identity {
         id: UserId::from_random(SystemRandomness.object_id()),

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::json_layout::lay_out;
-use crate::text::{WIDTH, wrap, wrap_target};
+use crate::text::{WIDTH, wrap, wrap_json, wrap_target};
 
 /// The number of characters that stay visible at the start of a secret.
 const HEAD: usize = 10;
@@ -79,18 +78,8 @@ impl<W: Write> Page<W> {
 
     /// Hides every token of a response.
     pub(super) fn hide_tokens(&mut self, body: &Value) {
-        match body {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    match value {
-                        Value::String(token) if TOKEN_FIELDS.contains(&name.as_str()) => self.hide(token, TAIL),
-                        value => self.hide_tokens(value),
-                    }
-                }
-            }
-            Value::Array(values) => values.iter().for_each(|value| self.hide_tokens(value)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
+        let tokens = TOKEN_FIELDS.iter().filter_map(|name| body.get(name)?.as_str());
+        tokens.for_each(|token| self.hide(token, TAIL));
     }
 
     /// Returns every registered secret, not shortened.
@@ -126,7 +115,7 @@ impl<W: Write> Page<W> {
     /// Prints JSON after `margin`.
     pub(super) fn print_json(&mut self, margin: &str, text: &str) -> io::Result<()> {
         // Shortened before the layout, so that the layout counts only the printed characters.
-        let lines = lay_out(&self.shorten(text), room_after(margin));
+        let lines = wrap_json(&self.shorten(text), room_after(margin));
         self.print_lines(LineStyle::Plain, margin, &lines)
     }
 
@@ -167,7 +156,7 @@ mod tests {
     fn a_hidden_secret_is_shortened_everywhere() {
         let token = "rt_5efd263cbe2d398bb00b97ea.1.k.abcdef";
         let text = render(false, |page| {
-            page.hide_tokens(&json!([{"refreshToken": token}]));
+            page.hide_tokens(&json!({"refreshToken": token}));
             page.hide("hunter2", 0);
             page.print(LineStyle::Plain, "- ", &format!("{token} {token} hunter2"))
                 .unwrap();

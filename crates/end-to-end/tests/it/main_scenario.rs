@@ -5,12 +5,13 @@ use std::fs;
 use std::time::Duration;
 
 use adapter_kafka::ReceivedEvent;
+use authme::scenario::{Step, Values, json_mismatches, templates, text};
 use domain::credential_lock::events::CREDENTIAL_LOCKED;
 use domain::event::{Event, EventType, EventValue};
 use domain::factors::events::{FACTOR_ADDED, FACTOR_VERIFIED};
 use domain::ids::{ClientId, UserId};
 use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
-use end_to_end::{Caller, Fixtures, Installation, Options, Response, Servers, Service, open_event_reader};
+use end_to_end::{Caller, ClientLogin, Fixtures, Installation, Options, Response, Servers, Service, open_event_reader};
 use serde_json::{Value, json};
 
 use crate::jwt::claims;
@@ -23,27 +24,18 @@ pub(crate) async fn user_logs_in_renews_adds_a_contact_and_is_locked(servers: Se
     let installation = Installation::new(&servers).await;
     let fixtures = installation.register_fixtures().await;
     let ana = installation.register_user(EMAIL, &[]).await;
+    installation.operate(&["role", "add", "REPORTS_APPROVER"]).await;
+    installation
+        .operate(&["group", "add", "Finance", "--role", "REPORTS_APPROVER"])
+        .await;
     let _services = installation.start_all(&Options::default()).await;
     let caller = installation.caller();
 
-    let session = start_session(&caller, &fixtures, &ana).await;
-    let (access, refresh) = (session.text("accessToken"), session.text("refreshToken"));
-    let sid = claims(&access)["sid"].as_str().expect("a session").to_owned();
-    manage_contacts(&caller, &fixtures, (&ana, &access)).await;
-    verify_contact(&caller, &installation, &access).await;
-    assert!(is_active(&caller, &fixtures, &access).await);
-
-    let desk = caller.client_token(&fixtures.desk).await;
-    let locked = caller.lock(&desk, &ana).send().await;
-    assert_eq!((locked.status, locked.body.as_str()), (204, ""));
-    let portal = caller.client_token(&fixtures.portal).await;
-    let renewal = caller.renew(&portal, &refresh, true).send().await;
-    assert_eq!(renewal.status_and_code(), (412, "21".to_owned()));
-    assert!(!is_active(&caller, &fixtures, &access).await);
-    let change = caller
-        .add_contacts(&access, &ana, &json!([mobile("other", "911113333")]))
-        .send()
-        .await;
+    let values = run_scenario(&installation, &fixtures, &ana).await;
+    let access = &values["ana"];
+    let sid = text(&claims(access), "/sid");
+    assert!(!is_active(&caller, &fixtures, access).await);
+    let change = caller.add_contacts(access, &ana, &json!([])).send().await;
     assert_eq!(change.status_and_code(), (401, "02".to_owned()));
 
     let mut reader = open_event_reader(&servers.kafka_brokers, &[&ana]);
@@ -78,67 +70,84 @@ pub(crate) async fn user_logs_in_renews_adds_a_contact_and_is_locked(servers: Se
     }
 }
 
-async fn start_session(caller: &Caller, fixtures: &Fixtures, ana: &str) -> Response {
-    let login = caller.client_login(&fixtures.gateway).send().await.expect_status(200);
-    let gateway = login.text("accessToken");
-    assert_eq!(login.text("expiresIn"), "300");
-    assert!(login.json().get("refreshToken").is_none());
-
-    let login = caller
-        .handle_auth(&gateway, "portal", &json!({"email": EMAIL, "groups": []}))
-        .send()
-        .await;
-    let login = login.expect_status(200);
-    assert_eq!(
-        (login.text("originClientId"), login.text("userId")),
-        ("gateway".to_owned(), ana.to_owned())
-    );
-
-    let portal = caller.client_token(&fixtures.portal).await;
-    let redeemed = caller.renew(&portal, &login.text("validationToken"), true).send().await;
-    let first = redeemed.expect_status(200).text("refreshToken");
-    let renewed = caller.renew(&portal, &first, true).send().await.expect_status(200);
-    assert_ne!(renewed.text("refreshToken"), first);
-    let retried = caller.renew(&portal, &first, true).send().await.expect_status(200);
-    assert_eq!(retried.text("refreshToken"), renewed.text("refreshToken"));
-    renewed
+/// Runs the steps of the scenario up to the events, which the services publish to Kafka. Returns the saved values.
+async fn run_scenario(installation: &Installation, fixtures: &Fixtures, ana: &str) -> Values {
+    let caller = installation.caller();
+    let clients = [&fixtures.gateway, &fixtures.portal, &fixtures.desk];
+    let names = ["gateway", "portal", "desk"].map(|name| (format!("basic.{name}"), name.to_owned()));
+    let mut values = Values::from(names);
+    values.insert("gateway.id".to_owned(), fixtures.gateway.id.clone());
+    values.insert("user".to_owned(), ana.to_owned());
+    for template in templates() {
+        let step = Step::read(&template, &values).expect("a step of the scenario");
+        if !step.events.is_empty() {
+            break;
+        }
+        if step.request == "POST /user-identities/lock" {
+            assert!(is_active(&caller, fixtures, &values["ana"]).await);
+        }
+        let response = send(&caller, &clients, &step).await;
+        let body = if response.body.is_empty() {
+            Value::Null
+        } else {
+            response.json()
+        };
+        assert_eq!(
+            step.mismatches(response.status, &body),
+            Vec::<String>::new(),
+            "{}",
+            step.request
+        );
+        step.save(&body, &mut values);
+        if !step.claims.is_empty() {
+            let expected = Step::read(&template, &values).expect("a step of the scenario").claims;
+            assert_eq!(
+                json_mismatches(&expected, &claims(&values["ana"])),
+                Vec::<String>::new()
+            );
+        }
+        if step.sends_code {
+            let code = sent_code(installation, &values["challenge"]);
+            values.insert("code".to_owned(), code);
+        }
+        if step.request.ends_with("/validate") {
+            send(&caller, &clients, &step).await.expect_status(422);
+        }
+    }
+    values
 }
 
-async fn manage_contacts(caller: &Caller, fixtures: &Fixtures, (ana, access): (&str, &str)) {
-    let own = caller.own_contacts(access).send().await.expect_status(200).json();
-    assert_eq!(own.as_array().map(Vec::len), Some(1));
-    assert_eq!(own[0]["email"], "an*****za@br.e******.com");
-
-    let portal = caller.client_token(&fixtures.portal).await;
-    let contacts = json!([mobile(MOBILE, "911112222")]);
-    let added = caller.add_contacts(&portal, ana, &contacts).send().await;
-    assert_eq!((added.status, added.body.as_str()), (201, ""));
-
-    let own = caller.own_contacts(access).send().await.expect_status(200).json();
-    assert_eq!(own[1]["mobile"]["phoneNumber"], "*****2222");
-    assert_eq!(
-        (&own[1]["credential"], &own[1]["default"]),
-        (&json!(false), &json!(false))
-    );
+/// Sends the request of a step to the service that has the operation.
+async fn send(caller: &Caller, clients: &[&ClientLogin], step: &Step) -> Response {
+    let (method, path) = step.request.split_once(' ').expect("a method and a path");
+    let service = match path {
+        "/user-identities/lock" => Service::CredentialLock,
+        path if path.contains("/authentication-factors") => Service::Factors,
+        _ => Service::Tokens,
+    };
+    let request = caller.request(service, method, path, &[]);
+    let request = match step.authorization.split_once(' ').expect("a scheme and credentials") {
+        ("Basic", id) => {
+            let client = clients.iter().find(|client| client.id == id).expect("a client");
+            request.basic(id, &client.secret)
+        }
+        (_, token) => request.bearer(token),
+    };
+    let request = match &step.body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    request.send().await
 }
 
-/// Verifies the contact with the code from the file that the service writes without a gateway.
-async fn verify_contact(caller: &Caller, installation: &Installation, access: &str) {
-    let path = format!("/user-identities/me/authentication-factors/{MOBILE}/token");
-    let sending = caller.request(Service::Factors, "POST", &path, &[]).bearer(access);
-    let challenge = sending.send().await.expect_status(201).text("challengeId");
+/// Returns the code from the file that the service writes without a gateway.
+fn sent_code(installation: &Installation, challenge: &str) -> String {
     let outgoing = fs::read_to_string(installation.outgoing_codes()).expect("the service created the file");
     let mut messages = outgoing
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
-    let message = messages.find(|message| message["challengeId"] == challenge.as_str());
-    let code = &message.expect("the code was sent")["code"];
-    let response = json!({"challengeId": challenge, "token": code});
-    for status in [204, 422] {
-        let validate = caller.request(Service::Factors, "POST", &format!("{path}/validate"), &[]);
-        let validated = validate.bearer(access).json(&response).send().await;
-        validated.expect_status(status);
-    }
+    let message = messages.find(|message| message["challengeId"] == challenge);
+    text(&message.expect("the code was sent"), "/code")
 }
 
 /// Introspects a token as the portal.
@@ -147,14 +156,6 @@ async fn is_active(caller: &Caller, fixtures: &Fixtures, token: &str) -> bool {
     let introspect = caller.request(Service::Tokens, "POST", "/tokens/introspect", &[]);
     let introspected = introspect.bearer(&portal).json(&json!({"token": token})).send().await;
     introspected.expect_status(200).json()["active"] == true
-}
-
-fn mobile(id: &str, number: &str) -> Value {
-    json!({
-        "id": id,
-        "contactType": "MOBILE",
-        "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": number},
-    })
 }
 
 fn contact_of(user: &str, by: &Value, is_verified: bool) -> Value {
