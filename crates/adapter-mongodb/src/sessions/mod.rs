@@ -1,3 +1,3 @@
 pub(crate) mod refresh_families;
-pub(crate) mod refresh_family_document;
+mod refresh_family_document;
 mod rotations;

@@ -10,7 +10,7 @@ use crate::bson_codec::{Reader, binary, date};
 use crate::error::MongodbError;
 use crate::outbox::PendingEvent;
 
-pub(crate) const COLLECTION: &str = ports::sessions::REFRESH_FAMILIES.name;
+pub(super) const COLLECTION: &str = ports::sessions::REFRESH_FAMILIES.name;
 
 /// A stored family, without its outbox, which only the relay reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
