@@ -8,7 +8,7 @@
 //! 1. Name it by noun and role (`RefreshFamilies`, `EventPublisher`). Put it under the context that uses it, or at the
 //!    root when all contexts use it alike.
 //! 2. A store has one of two shapes. *Conditional verbs* take their whole condition as arguments and return an outcome
-//!    ([`tokens::RefreshFamilies::rotate`]). *Aggregates with rules* are found and saved under their version
+//!    ([`sessions::RefreshFamilies::rotate`]). *Aggregates with rules* are found and saved under their version
 //!    ([`VersionedStore`]). They are saved even when nothing changes, so that an abandoned write
 //!    that arrives late cannot undo a command that was answered (`docs/protocols.md` "Lock commands").
 //! 3. Document, in this order: the purpose, what "not found" does, what is atomic, what a repeated call does.
