@@ -2,8 +2,9 @@
 //! reported changes are the changes that a client sees, and applying a patch twice changes nothing more.
 #![no_main]
 
+use domain::client::Visibility;
 use domain::contact::{ContactType, Email, Mobile};
-use domain::factors::{ChangedContacts, FactorSet, OwnContact, Visibility, own_contacts};
+use domain::factors::{ChangedContacts, FactorSet, OwnContact, own_contacts};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;

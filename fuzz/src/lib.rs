@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "the targets parse bodies without a request")]
 mod body;
 #[path = "../../crates/adapter-http/src/factors/contact_request.rs"]
+#[expect(dead_code, reason = "the targets send no responses")]
 mod contact_request;
 #[path = "../../crates/adapter-http/src/problem.rs"]
 #[expect(dead_code, reason = "the targets send no responses")]
