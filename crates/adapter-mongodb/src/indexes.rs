@@ -75,7 +75,7 @@ pub(crate) async fn create(database: &Database, aggregates: &[&'static Aggregate
 pub fn indexes_table() -> String {
     let mut table =
         "| collection | index | keys | partial filter | purpose |\n| --- | --- | --- | --- | --- |\n".to_owned();
-    for collection in stored_forms::COLLECTIONS {
+    for collection in stored_forms::collections() {
         let name_of_collection = collection.aggregate.name;
         for Index {
             name,

@@ -6,7 +6,7 @@
 
 use ports::Aggregate;
 use rusqlite::{Connection, TransactionBehavior};
-use stored_forms::{COLLECTIONS, Collection, collection};
+use stored_forms::{Collection, collection, collections};
 
 use crate::row_codec::integer;
 
@@ -194,7 +194,7 @@ INSERT INTO factor_sets SELECT user_id, version,
 DROP TABLE factor_sets_3;
 ";
 
-/// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry in [`COLLECTIONS`].
+/// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry among the [`collections`].
 fn versioned_table(collection: &Collection) -> String {
     let table = collection.aggregate.name;
     let mut sql = format!(
@@ -260,7 +260,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
             return Ok(Err(version));
         }
         let Some(migration) = MIGRATIONS.get(version) else {
-            for collection in COLLECTIONS.iter().filter(|collection| collection.is_versioned) {
+            for collection in collections().filter(|collection| collection.is_versioned) {
                 transaction.execute_batch(&versioned_table(collection))?;
             }
             transaction.commit()?;

@@ -57,8 +57,6 @@ mod sessions;
 mod tokens;
 mod versioned_store;
 
-use domain::credential_lock::CredentialLock;
-use domain::factors::FactorSet;
 use libtest_mimic::Trial;
 
 pub use fixture::{Fixture, OpenFixture, Opening, WORKERS};
@@ -70,22 +68,17 @@ pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     [
         clients::contracts(),
-        credential_lock::credential_locks::contracts(),
+        credential_lock::contracts(),
         lock_statuses::contracts(),
-        versioned_store::contracts::<CredentialLock>(),
-        versioned_store::contracts::<FactorSet>(),
-        factors::factor_sets::codes::contracts(),
-        factors::send_quotas::contracts(),
+        factors::contracts(),
         expired_records::contracts(),
         groups::contracts(),
         identities::contracts(),
         known_names::contracts(),
         outboxes::contracts(),
         outboxes::leases::contracts(),
-        sessions::refresh_families::contracts(),
-        sessions::refresh_families::closing::contracts(),
-        sessions::refresh_families::revocation::contracts(),
-        tokens::validation_tokens::contracts(),
+        sessions::contracts(),
+        tokens::contracts(),
     ]
     .into_iter()
     .flatten()

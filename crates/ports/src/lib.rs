@@ -20,7 +20,6 @@
 mod audit_trail;
 mod clients;
 mod clock;
-pub mod credential_lock;
 mod event_log;
 mod event_publisher;
 mod expired_records;

@@ -4,13 +4,14 @@ use async_trait::async_trait;
 
 use domain::credential_lock::CredentialLock;
 use domain::factors::FactorSet;
+use domain::ids::UserId;
 
 use crate::factors::SendQuotas;
 use crate::sessions::RefreshFamilies;
 use crate::tokens::ValidationTokens;
 use crate::{
     Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness, StoreError,
-    VersionedStore,
+    Versioned, VersionedStore,
 };
 
 /// The stores of one database.
@@ -38,6 +39,40 @@ pub struct Stores {
     pub refresh_families: Arc<dyn RefreshFamilies>,
     /// What a process does with the database besides its use cases.
     pub upkeep: Arc<dyn StoreUpkeep>,
+}
+
+/// Credential locks. A user without one was never locked. Read linearizably, because absence means unlocked.
+impl Versioned for CredentialLock {
+    type Key = UserId;
+    const AGGREGATE: &'static Aggregate = &Aggregate {
+        name: "credentials",
+        has_outbox: true,
+    };
+
+    fn key(&self) -> &UserId {
+        &self.user
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Factor sets. A user without one has an empty set.
+impl Versioned for FactorSet {
+    type Key = UserId;
+    const AGGREGATE: &'static Aggregate = &Aggregate {
+        name: "factor_sets",
+        has_outbox: true,
+    };
+
+    fn key(&self) -> &UserId {
+        &self.user
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
 }
 
 /// The upkeep of a database: publishing events, removing expired records, and its own life.

@@ -65,10 +65,7 @@ impl App {
             api_settings: api_settings(&settings)?,
             management: management(&wiring, telemetry.clone(), &stop),
             stop,
-            aggregates: contexts
-                .iter()
-                .flat_map(|context| context.aggregates.to_vec())
-                .collect(),
+            aggregates: Context::aggregates(contexts),
             event_publisher: platform.event_publisher,
             lock: platform.lock,
             clock: wiring.runtime.clock,

@@ -1,6 +1,7 @@
 use adapter_http::{Description, Endpoints, Module};
 use ports::Aggregate;
 use service_runtime::{CommandError, Section};
+use stored_forms::Collection;
 
 use crate::wiring::Wiring;
 
@@ -8,8 +9,8 @@ use crate::wiring::Wiring;
 pub struct Context {
     /// The name, such as `credential-lock`.
     pub name: &'static str,
-    /// The aggregates that it owns: a process relays, purges and indexes those of its contexts, and no others.
-    pub aggregates: &'static [&'static Aggregate],
+    /// The collections that it owns: a process relays, purges and indexes those of its contexts, and no others.
+    pub collections: &'static [&'static [Collection]],
     /// Registers and describes its endpoints.
     pub routes: fn(Endpoints) -> Endpoints,
     /// True if it issues tokens. A process without such a context needs no private key.
@@ -23,6 +24,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns the aggregates that contexts own.
+    pub fn aggregates(contexts: &[&Self]) -> Vec<&'static Aggregate> {
+        let collections = contexts.iter().flat_map(|context| context.collections);
+        collections
+            .copied()
+            .flatten()
+            .map(|collection| collection.aggregate)
+            .collect()
+    }
+
     /// Returns the sections of contexts, without their secrets.
     pub fn sections(contexts: &[&Self]) -> Vec<Section> {
         contexts.iter().flat_map(|context| context.settings.to_vec()).collect()

@@ -56,11 +56,7 @@ pub(crate) async fn prepare(deployed: &Deployed, contexts: &[&Context]) -> Resul
             "no Kafka broker answers; events stay in the outboxes until one does"
         );
     }
-    let aggregates: Vec<_> = contexts
-        .iter()
-        .flat_map(|context| context.aggregates.to_vec())
-        .collect();
-    store::create_indexes(&deployed.platform.stores, &aggregates).await
+    store::create_indexes(&deployed.platform.stores, &Context::aggregates(contexts)).await
 }
 
 /// Returns the name under which the relay claims outboxes. It is unique among all replicas and differs at each start, so a

@@ -11,6 +11,7 @@
 
 mod actor;
 mod client;
+mod collection;
 mod collections;
 mod contact;
 pub mod credential_lock;
@@ -18,6 +19,8 @@ mod encoding;
 mod event;
 pub mod factors;
 mod identity;
+pub mod sessions;
+pub mod tokens;
 
 use ports::Versioned;
 use serde::Serialize;
@@ -25,7 +28,8 @@ use serde::de::DeserializeOwned;
 
 pub use actor::ActorForm;
 pub use client::ClientForm;
-pub use collections::{COLLECTIONS, Collection, Index, all_aggregates, collection};
+pub use collection::{Collection, Index};
+pub use collections::{all_aggregates, collection, collections};
 pub use encoding::{Corrupt, Encoding};
 pub use event::{EventDataForm, EventForm};
 pub use identity::IdentityForm;

@@ -3,15 +3,26 @@
 mod get_lock;
 mod lock_credential;
 mod lock_request;
-mod routes;
 mod unlock_credential;
 
 use actix_web::web;
 use use_cases::credential_lock::CredentialLockUseCases;
 
+use crate::endpoints::Endpoints;
 use crate::module::Module;
 
-pub use routes::routes;
+/// Registers the paths of the context.
+pub fn routes(api: Endpoints) -> Endpoints {
+    api.at("/user-identities/lock", |at| {
+        at.post(lock_credential::handle, lock_credential::describe)
+    })
+    .at("/user-identities/unlock", |at| {
+        at.post(unlock_credential::handle, unlock_credential::describe)
+    })
+    .at("/user-identities/{id}/lock", |at| {
+        at.get(get_lock::handle, get_lock::describe)
+    })
+}
 
 /// Returns the endpoints of the context.
 pub fn module(credential_lock: CredentialLockUseCases) -> Module {

@@ -1,5 +1,6 @@
 //! Sessions and tokens over HTTP.
 
+mod api_settings;
 mod change_app;
 mod handle_auth;
 mod introspect_token;
@@ -8,31 +9,48 @@ mod log_in_client;
 mod problems;
 mod renew_token;
 mod revoke_token;
-mod routes;
 mod token_request;
 mod token_response;
 mod validation_token_response;
 
-use std::time::Duration;
-
 use actix_web::web;
 use use_cases::tokens::TokensUseCases;
 
+use crate::endpoints::Endpoints;
 use crate::login_guard::LoginGuard;
 use crate::module::Module;
-use crate::settings::LoginGuardSettings;
 
-pub use routes::routes;
+pub use api_settings::TokensApiSettings;
 
-/// The settings of the context's endpoints.
-#[derive(Debug, Clone)]
-pub struct TokensApiSettings {
-    /// The time for which other verifiers may cache the key set: its `max-age`.
-    pub key_set_cache_time: Duration,
-    /// True if the token of a renewal may be in the query, which access logs of proxies record.
-    pub accepts_query_tokens: bool,
-    /// The limits on failed client logins.
-    pub login_guard: LoginGuardSettings,
+/// Registers the paths of the context.
+pub fn routes(api: Endpoints) -> Endpoints {
+    api.at("/client-identities/login", |at| {
+        at.post(log_in_client::handle, log_in_client::describe)
+    })
+    .at("/user-identities/handle-auth", |at| {
+        at.post(handle_auth::handle, handle_auth::describe)
+    })
+    .at("/user-identities/renew-token", |at| {
+        at.post(renew_token::handle, renew_token::describe)
+    })
+    .at("/user-identities/me/change-app", |at| {
+        at.post(change_app::handle, change_app::describe_own)
+    })
+    .at("/user-identities/change-app", |at| {
+        at.post(change_app::handle, change_app::describe)
+    })
+    .at("/user-identities/me/revoke-token", |at| {
+        at.post(revoke_token::handle, revoke_token::describe)
+    })
+    .at("/tokens/introspect", |at| {
+        at.post(introspect_token::handle, introspect_token::describe)
+    })
+    .at("/keys", |at| {
+        at.get(list_public_keys::handle, list_public_keys::describe)
+    })
+    .at("/.well-known/jwks.json", |at| {
+        at.get(list_public_keys::handle, list_public_keys::describe_well_known)
+    })
 }
 
 /// Returns the endpoints of the context. The limits of logins hold for all workers together.

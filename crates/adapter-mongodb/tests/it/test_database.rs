@@ -20,7 +20,7 @@ use ports::factors::QuotaDecision;
 use ports::factors::SEND_LIMITS;
 use ports::sessions::REFRESH_FAMILIES;
 use ports::{IdentitySaveOutcome, Lease, SaveOutcome, StoreError, Stores, Versioned as _};
-use stored_forms::{COLLECTIONS, Collection, all_aggregates};
+use stored_forms::{Collection, all_aggregates, collections};
 use tokio::runtime;
 
 use crate::settings;
@@ -216,7 +216,7 @@ async fn indexes_again(database: TestDatabase) {
     open(&database.database, true).await;
     for Collection {
         aggregate, purge_at, ..
-    } in COLLECTIONS
+    } in collections()
     {
         let documents = database.documents(aggregate.name).await;
         let names = match documents.list_index_names().await {

@@ -1,3 +1,18 @@
 //! The contracts of sessions.
 
 pub(crate) mod refresh_families;
+
+use crate::Fixture;
+use crate::contract::Contract;
+
+/// Returns the contracts of sessions.
+pub(crate) fn contracts() -> Vec<Contract<dyn Fixture>> {
+    [
+        refresh_families::contracts(),
+        refresh_families::closing::contracts(),
+        refresh_families::revocation::contracts(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,7 +1,5 @@
 use adapter_http::Module;
 use adapter_http::credential_lock::{module, routes};
-use domain::credential_lock::CredentialLock;
-use ports::Versioned as _;
 use service_runtime::CommandError;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 
@@ -11,7 +9,7 @@ use crate::wiring::Wiring;
 /// Locks of users' credentials.
 pub const CREDENTIAL_LOCK: Context = Context {
     name: "credential-lock",
-    aggregates: &[CredentialLock::AGGREGATE],
+    collections: &[stored_forms::credential_lock::COLLECTIONS],
     routes,
     signs: false,
     settings: &[],

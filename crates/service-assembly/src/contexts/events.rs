@@ -9,7 +9,7 @@ use crate::wiring::Wiring;
 /// The embedded event log, in a process that has one.
 pub const EVENTS: Context = Context {
     name: "events",
-    aggregates: &[],
+    collections: &[],
     routes,
     signs: false,
     settings: &[],

@@ -4,9 +4,6 @@ use adapter_crypto::HmacCodeDigester;
 use adapter_delivery::{DeliverySection, SmsSection, SmtpSection};
 use adapter_http::Module;
 use adapter_http::factors::{module, routes};
-use domain::factors::FactorSet;
-use ports::Versioned as _;
-use ports::factors::SEND_LIMITS;
 use service_runtime::{CommandError, Section};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
 
@@ -17,7 +14,7 @@ use crate::wiring::Wiring;
 /// A user's contacts, and the one-time codes sent to them.
 pub const FACTORS: Context = Context {
     name: "factors",
-    aggregates: &[FactorSet::AGGREGATE, &SEND_LIMITS],
+    collections: &[stored_forms::factors::COLLECTIONS],
     routes,
     signs: false,
     settings: &[

@@ -3,8 +3,6 @@ use std::sync::Arc;
 use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, Sha256};
 use adapter_http::tokens::{TokensApiSettings, module, routes};
 use adapter_http::{LoginGuardSettings, Module};
-use ports::sessions::REFRESH_FAMILIES;
-use ports::tokens::VALIDATION_TOKENS;
 use service_runtime::{CommandError, Section};
 use use_cases::sessions::{Issuance, SessionPorts};
 use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
@@ -16,7 +14,7 @@ use crate::wiring::Wiring;
 /// SAML login, renewal, step-up, introspection and keys. It owns the sessions as well.
 pub const TOKENS: Context = Context {
     name: "tokens",
-    aggregates: &[&REFRESH_FAMILIES, &VALIDATION_TOKENS],
+    collections: &[stored_forms::sessions::COLLECTIONS, stored_forms::tokens::COLLECTIONS],
     routes,
     signs: true,
     settings: &[

@@ -5,7 +5,7 @@ use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::{MetricEvent, Telemetry, VersionedStore};
 
-use super::{LockCommandFactory, LockError, decide_and_save};
+use super::lock_command::{LockCommandFactory, LockError, decide_and_save};
 
 /// Locks a credential. After the lock was acknowledged, no renewal or login that begins then succeeds in any process,
 /// because each mint reads the lock after its own write (docs/protocols.md "Mint gate").

@@ -1,41 +1,21 @@
 //! Locks and unlocks users' credentials.
 
 mod get_lock;
+mod lock_command;
 mod lock_credential;
 mod unlock_credential;
-mod use_cases;
 
 use std::sync::Arc;
 
-use domain::caller::Call;
-use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
-use domain::ids::UserId;
+use domain::credential_lock::CredentialLock;
 use ports::{Clock, Identities, Randomness, Runtime, Stores, Telemetry, VersionedStore};
 
-use crate::UseCaseError;
-use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
+use lock_command::LockCommandFactory;
 
 pub use get_lock::{GetLock, GetLockError};
+pub use lock_command::LockError;
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
-pub use use_cases::CredentialLockUseCases;
-
-/// The reason why a credential was neither locked nor unlocked.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    #[error("the user is not known")]
-    UserNotFound,
-    #[error("a user cannot lock or unlock their own credential; another administrator can")]
-    OwnCredential,
-    #[error(transparent)]
-    Failed(#[from] UseCaseError),
-}
-
-impl From<ports::StoreError> for LockError {
-    fn from(error: ports::StoreError) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 /// The ports of the context.
 #[derive(Clone)]
@@ -59,61 +39,28 @@ impl CredentialLockPorts {
     }
 }
 
-/// Builds the command of a request, after checking caller and user.
-struct LockCommandFactory {
-    identities: Arc<dyn Identities>,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<dyn Randomness>,
+/// The use cases of the context.
+pub struct CredentialLockUseCases {
+    pub lock_credential: LockCredential,
+    pub unlock_credential: UnlockCredential,
+    pub get_lock: GetLock,
 }
 
-impl LockCommandFactory {
-    async fn build(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, LockError> {
-        // Users who locked themselves could not undo it. Users who unlocked themselves would undo another
-        // administrator's lock.
-        if call.user_id() == Some(&user) {
-            return Err(LockError::OwnCredential);
-        }
-        if self.identities.find(&user).await?.is_none() {
-            return Err(LockError::UserNotFound);
-        }
-        let at = self.clock.now();
-        Ok(LockCommand {
-            user,
-            reason,
-            context: call.event(self.randomness.event_id(at), at),
-        })
-    }
-}
-
-/// Carries out a lock command (docs/protocols.md "Lock commands"). Returns whether this call changed the credential.
-///
-/// 1. Reads the credential linearizably.
-/// 2. Decides by `rule`: the changed credential with its event, or `None` if it is already in the requested state.
-/// 3. Saves it, changed or not, if the stored version is still the one read. On a conflict it starts again at 1.
-///
-/// An unchanged credential is saved as well. Its raised version makes an older, delayed command conflict. Without it: U
-/// is locked, version 3. A unlocks; its write is delayed in the network, and A gets 503. B locks, finds U locked and
-/// would answer 204 without a write. A's write arrives, still finds version 3, and unlocks. With it: B saves version 4
-/// before its 204, and A's write matches nothing.
-///
-/// The loop runs inside the request: if the caller hangs up, the future is dropped and decides nothing more.
-async fn decide_and_save(
-    credential_locks: &dyn VersionedStore<CredentialLock>,
-    command: &LockCommand,
-    rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
-) -> Result<bool, UseCaseError> {
-    for _ in 0..MAX_SAVE_ATTEMPTS {
-        let found = credential_locks.read_linearizable(&command.user).await?;
-        let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
-        let changed = rule(&found, command);
-        let events = changed
-            .iter()
-            .map(|changed| events::lock_event(changed, command))
-            .collect();
-        let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
-        if is_saved(save.await?)? {
-            return Ok(changed.is_some());
+impl CredentialLockUseCases {
+    pub fn new(ports: &CredentialLockPorts) -> Self {
+        let commands = || LockCommandFactory {
+            identities: ports.identities.clone(),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+        };
+        Self {
+            lock_credential: LockCredential::new(commands(), ports.credential_locks.clone(), ports.telemetry.clone()),
+            unlock_credential: UnlockCredential::new(
+                commands(),
+                ports.credential_locks.clone(),
+                ports.telemetry.clone(),
+            ),
+            get_lock: GetLock::new(ports.identities.clone(), ports.credential_locks.clone()),
         }
     }
-    Err(UseCaseError::Contended)
 }

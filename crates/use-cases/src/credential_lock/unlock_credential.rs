@@ -5,7 +5,7 @@ use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::{MetricEvent, Telemetry, VersionedStore};
 
-use super::{LockCommandFactory, LockError, decide_and_save};
+use super::lock_command::{LockCommandFactory, LockError, decide_and_save};
 
 /// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay inactive.
 pub struct UnlockCredential {

@@ -3,64 +3,49 @@
 mod add_contacts;
 mod change_contact;
 mod factor_set_editor;
+mod factors_ports;
 mod list_own_contacts;
 mod owned_factor_sets;
 mod remove_contact;
 mod send_code;
-mod use_cases;
 mod validate_code;
 
-use std::sync::Arc;
-
-use domain::factors::{CodeLimits, FactorSet, SendQuotaSettings};
-use ports::factors::{CodeDelivery, CodeDigester, SendQuotas};
-use ports::{Clients, Clock, Identities, Randomness, Runtime, Stores, VersionedStore};
+use factor_set_editor::FactorSetEditor;
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
 pub use factor_set_editor::ContactError;
+pub use factors_ports::{FactorsPorts, FactorsSettings};
 pub use list_own_contacts::{ListOwnContacts, ListOwnContactsError};
 pub use remove_contact::RemoveContact;
 pub use send_code::{SendCode, SendCodeError, SentCode};
-pub use use_cases::FactorsUseCases;
 pub use validate_code::{CodeSubmission, ValidateCode, ValidateCodeError};
 
-/// The ports of the context.
-#[derive(Clone)]
-pub struct FactorsPorts {
-    pub factor_sets: Arc<dyn VersionedStore<FactorSet>>,
-    pub identities: Arc<dyn Identities>,
-    pub send_quotas: Arc<dyn SendQuotas>,
-    pub clients: Arc<dyn Clients>,
-    pub code_digester: Arc<dyn CodeDigester>,
-    pub delivery: Arc<dyn CodeDelivery>,
-    pub clock: Arc<dyn Clock>,
-    pub randomness: Arc<dyn Randomness>,
+/// The use cases of the context.
+pub struct FactorsUseCases {
+    pub add_contacts: AddContacts,
+    pub list_own_contacts: ListOwnContacts,
+    pub change_contact: ChangeContact,
+    pub remove_contact: RemoveContact,
+    pub send_code: SendCode,
+    pub validate_code: ValidateCode,
 }
 
-impl FactorsPorts {
-    pub fn new(
-        stores: &Stores,
-        runtime: &Runtime,
-        code_digester: Arc<dyn CodeDigester>,
-        delivery: Arc<dyn CodeDelivery>,
-    ) -> Self {
+impl FactorsUseCases {
+    pub fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
-            factor_sets: stores.factor_sets.clone(),
-            identities: stores.identities.clone(),
-            send_quotas: stores.send_quotas.clone(),
-            clients: stores.clients.clone(),
-            code_digester,
-            delivery,
-            clock: runtime.clock.clone(),
-            randomness: runtime.randomness.clone(),
+            add_contacts: AddContacts {
+                editor: FactorSetEditor::new(ports),
+            },
+            list_own_contacts: ListOwnContacts::new(ports),
+            change_contact: ChangeContact {
+                editor: FactorSetEditor::new(ports),
+            },
+            remove_contact: RemoveContact {
+                editor: FactorSetEditor::new(ports),
+            },
+            send_code: SendCode::new(ports, settings),
+            validate_code: ValidateCode::new(ports, settings),
         }
     }
-}
-
-/// The limits that the operator sets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FactorsSettings {
-    pub codes: CodeLimits,
-    pub sends: SendQuotaSettings,
 }

@@ -33,7 +33,7 @@ fn is_use_case(file: &Path) -> bool {
 
 fn is_endpoint(file: &Path) -> bool {
     let source = production_of(file);
-    stem(file) != "routes" && (source.contains("fn handle(") || source.contains("fn handle<"))
+    source.contains("fn handle(") || source.contains("fn handle<")
 }
 
 fn is_store(file: &Path) -> bool {

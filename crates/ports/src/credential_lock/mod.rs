@@ -1,3 +1,0 @@
-//! Ports of the credential lock context.
-
-mod credential_locks;

@@ -1,0 +1,12 @@
+//! The collections of sessions.
+
+use ports::sessions::REFRESH_FAMILIES;
+
+use crate::collection::Collection;
+
+/// The collections of sessions.
+pub const COLLECTIONS: &[Collection] = &[Collection {
+    user: Some("user"),
+    purge_at: Some("absoluteExpiresAt"),
+    ..Collection::kept(&REFRESH_FAMILIES)
+}];
