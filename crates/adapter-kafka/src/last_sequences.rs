@@ -40,27 +40,15 @@ impl LastSequences {
 
 #[cfg(test)]
 mod tests {
-    use domain::actor::Actor;
     use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
-    use domain::event::{EventContext, EventType, NewEvent};
+    use domain::event::EventType;
     use domain::factors::events::FACTOR_ADDED;
-    use domain::ids::{EventId, UserId};
-    use domain::time::Timestamp;
 
     use super::*;
+    use crate::fixtures::event_with;
 
     fn event(kind: &'static EventType, subject: &str, sequence: u64) -> Event {
-        let new = NewEvent {
-            context: EventContext {
-                id: EventId("e".to_owned()),
-                time: Timestamp::UNIX_EPOCH,
-                by: Actor::default(),
-                correlation_id: None,
-            },
-            kind,
-            data: Vec::new(),
-        };
-        new.into_event(subject, UserId::parse("u").unwrap(), sequence)
+        event_with(kind, subject, Vec::new(), sequence)
     }
 
     #[test]
