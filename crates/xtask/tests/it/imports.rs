@@ -1,5 +1,6 @@
 //! The imports that each crate may have. Imports point inwards.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::assert_no_violations;
@@ -247,6 +248,38 @@ fn lines_that_name(contexts: &[&str], files: &[PathBuf]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Returns the names in the first list of contexts of a file.
+fn listed_contexts(file: &Path, marker: &str) -> BTreeSet<String> {
+    let source = read(file);
+    let list = source.split_once(marker).and_then(|(_, list)| list.split_once(']'));
+    let (list, _) = list.unwrap_or_else(|| panic!("{} has no list `{marker}`", display_path(file)));
+    let names = list
+        .split(',')
+        .map(|name| name.trim().trim_start_matches('&').to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn the_services_together_serve_the_contexts_of_authme() {
+    let all = root().join("crates/service-assembly/src/contexts/mod.rs");
+    let mut expected = listed_contexts(&all, "pub const CONTEXTS: &[&Context] = &[");
+    // The services publish to Kafka; the embedded event log is for a process without it.
+    assert!(expected.remove("EVENTS"), "{expected:?}");
+    let services = ["factors", "tokens", "credential-lock"];
+    let mains = services.map(|service| root().join(format!("crates/service-{service}/src/main.rs")));
+    let served: Vec<_> = mains
+        .iter()
+        .flat_map(|main| listed_contexts(main, "contexts: &["))
+        .collect();
+    let distinct: BTreeSet<_> = served.iter().cloned().collect();
+    assert_eq!(distinct, expected, "name every context in the `main.rs` of one service");
+    assert_eq!(
+        served.len(),
+        distinct.len(),
+        "two services serve the same context: {served:?}"
+    );
 }
 
 #[test]
