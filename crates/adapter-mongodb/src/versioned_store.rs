@@ -64,7 +64,7 @@ fn new_document<F: StoredForm<Bson>>(aggregate: &F::Of, events: Vec<NewEvent>) -
 
 /// Returns the update that replaces the form and pushes the events: a pipeline, because it keeps members of the relay. A
 /// member that the form leaves out is gone. The form is wrapped in `$literal`, because a pipeline evaluates a text that
-/// begins with `$` as an expression.
+/// begins with `$` as an expression. The server keeps `_id`: FerretDB stores an `_id` of the pipeline beside its own.
 fn update<F: StoredForm<Bson>>(aggregate: &F::Of, events: Vec<NewEvent>) -> Result<Vec<Document>, MongodbError> {
     let key = aggregate.key().as_ref();
     let form = serialize_to_bson(&F::of(aggregate, aggregate.version() + 1));
@@ -73,7 +73,7 @@ fn update<F: StoredForm<Bson>>(aggregate: &F::Of, events: Vec<NewEvent>) -> Resu
     kept.extend(RELAY_MEMBERS.map(|member| (member.to_owned(), format!("${member}").into())));
     kept.extend(outbox::push_fields(events)?);
     Ok(vec![
-        doc! { "$replaceWith": { "$mergeObjects": [{ "_id": "$_id" }, { "$literal": form }, kept] } },
+        doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": form }, kept] } },
     ])
 }
 

@@ -40,7 +40,14 @@ fn main() {
 /// Returns whether a trial is about a port whose reads or rotations are batched.
 fn uses_batching(trial: &Trial) -> bool {
     let name = trial.name().strip_prefix(WITHOUT_BATCHING).unwrap_or_default();
-    let ports = ["clients", "factors", "identities", "lock_statuses", "sessions"];
+    let ports = [
+        "clients",
+        "factors",
+        "identities",
+        "lock_statuses",
+        "sessions",
+        "versioned_store",
+    ];
     ports.iter().any(|port| name.starts_with(&format!("::{port}::")))
 }
 

@@ -14,7 +14,7 @@ use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
 use libtest_mimic::Trial;
-use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use port_contracts::Fixture;
 use ports::factors::QuotaDecision;
 use ports::factors::SEND_LIMITS;
@@ -133,6 +133,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("released_name_is_reserved_again_by_a_replace", released_name),
         trial("creating_the_indexes_again_changes_nothing", indexes_again),
         trial("service_purges_only_its_own_records", own_records),
+        trial("saved_document_has_each_member_once", members_of_a_saved_document),
     ]
 }
 
@@ -289,6 +290,25 @@ async fn lock(database: &TestDatabase, name: &str) {
     let events = vec![lock_events::lock_event(&changed, &command)];
     let outcome = credential_locks.save_if_version(&changed, events).await;
     assert_eq!(outcome.expect("the call succeeds"), SaveOutcome::Saved);
+}
+
+/// A decoder rejects a member that occurs twice, and a relay could not read the outbox.
+async fn members_of_a_saved_document(database: TestDatabase) {
+    for _ in 0..3 {
+        lock(&database, "user-1").await;
+        let locks = database.documents(CredentialLock::AGGREGATE.name).await;
+        let locks = locks.clone_with_type::<RawDocumentBuf>();
+        let found = locks.find_one(doc! {}).await.expect("the call succeeds");
+        let found = found.expect("the lock is stored");
+        let members = found
+            .iter()
+            .map(|member| member.expect("the document is valid").0.to_string());
+        let mut members: Vec<_> = members.collect();
+        members.sort();
+        let count = members.len();
+        members.dedup();
+        assert_eq!(members.len(), count, "{found:?}");
+    }
 }
 
 /// Stores events with the kinds, fields and forms that a newer version may write.

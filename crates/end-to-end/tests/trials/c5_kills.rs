@@ -30,9 +30,10 @@ const OVERDUE: Duration = Duration::from_secs(30);
 /// broker in this time.
 const SEND_WINDOW: Duration = Duration::from_millis(40);
 
-/// Texts that only the relay sends to the store: in every step with an outbox, in a claim, and in a settlement.
-const RELAY: &str = "leaseUntil";
-const CLAIM: &str = "claim\0";
+/// Texts that only the relay sends to the store: in the search for outboxes, in a claim, and in a settlement. A save names
+/// the same members. So the first two begin with the BSON type of the value: null, and an object id.
+const RELAY: &str = "\u{a}leaseUntil\0";
+const CLAIM: &str = "\u{7}claim\0";
 const SETTLE: &str = "$$event.sequence";
 
 /// The point at which a service is killed.
