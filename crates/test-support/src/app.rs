@@ -18,13 +18,14 @@ use domain::sessions::events::SESSION_STARTED;
 use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
 use ports::sessions::RefreshTokenCodec;
+use ports::tokens::TokensCrypto;
 use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Outboxes, Runtime, Stores, VersionedStore};
 use stored_forms::all_aggregates;
 use tempfile::TempDir;
-use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
+use use_cases::credential_lock::{CredentialLockUseCases, LockError};
 use use_cases::factors::{FactorsPorts, FactorsSettings, FactorsUseCases};
 use use_cases::sessions::{Issuance, IssuedTokens, SessionPorts, SessionSettings, TokenError};
-use use_cases::tokens::{TokensCrypto, TokensPorts, TokensSettings, TokensUseCases};
+use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 use use_cases::{RelayOutboxes, RelayPorts};
 
 use crate::calls::{PORTAL, address_of, by_identity_provider, by_token, call, caller, client, renew, saml_login};
@@ -72,19 +73,18 @@ struct EventsRead {
     events: HashMap<UserId, Vec<Event>>,
 }
 
-fn tokens(
-    stores: &Stores,
-    runtime: &Runtime,
-    sessions: SessionPorts,
-    settings: &SessionSettings,
-) -> Arc<TokensUseCases> {
-    let issuance = Issuance::new(&sessions, settings);
+fn tokens(sessions: &SessionPorts, settings: &SessionSettings) -> Arc<TokensUseCases> {
+    let issuance = Issuance::new(sessions, settings);
     let crypto = TokensCrypto {
         key_set: Arc::new(NoKeys),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
     };
-    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
+    let ports = TokensPorts {
+        stores: sessions.stores.clone(),
+        runtime: sessions.runtime.clone(),
+        crypto,
+    };
     Arc::new(TokensUseCases::new(&ports, &issuance, &TokensSettings::default()))
 }
 
@@ -131,15 +131,24 @@ impl TestApp {
             ..SessionSettings::default()
         };
         let (sent_codes, codes) = (Arc::<SentCodes>::default(), Arc::<CountingCodeDigester>::default());
-        let factors_ports = FactorsPorts::new(&stores, &runtime, codes.clone(), sent_codes.clone());
-        let lock_ports = CredentialLockPorts::new(&stores, &runtime);
-        let sessions = SessionPorts::new(&stores, &runtime, signer.clone(), refresh_token_codec.clone());
+        let factors_ports = FactorsPorts {
+            stores: stores.clone(),
+            runtime: runtime.clone(),
+            code_digester: codes.clone(),
+            delivery: sent_codes.clone(),
+        };
+        let sessions = SessionPorts {
+            stores: stores.clone(),
+            runtime: runtime.clone(),
+            signer: signer.clone(),
+            refresh_token_codec: refresh_token_codec.clone(),
+        };
         let app = Self {
             factors: Arc::new(FactorsUseCases::new(&factors_ports, &FactorsSettings::default())),
             sent_codes,
             codes,
-            tokens: tokens(&stores, &runtime, sessions, &session_settings),
-            credential_lock: Arc::new(CredentialLockUseCases::new(&lock_ports)),
+            tokens: tokens(&sessions, &session_settings),
+            credential_lock: Arc::new(CredentialLockUseCases::new(&stores, &runtime)),
             stores,
             clock,
             timer: Arc::default(),
@@ -165,12 +174,13 @@ impl TestApp {
         self.with_stores(&with_faults(&self.stores, injector))
     }
 
-    /// Returns the ports of the lock context with another store of credentials.
-    pub fn credential_lock_ports(&self, credentials: Arc<dyn VersionedStore<CredentialLock>>) -> CredentialLockPorts {
-        CredentialLockPorts {
-            credential_locks: credentials,
-            ..CredentialLockPorts::new(&self.stores, &self.runtime)
-        }
+    /// Returns the use cases of locks over another store of locks.
+    pub fn with_credential_locks(&self, locks: Arc<dyn VersionedStore<CredentialLock>>) -> CredentialLockUseCases {
+        let stores = Stores {
+            credential_locks: locks,
+            ..self.stores.clone()
+        };
+        CredentialLockUseCases::new(&stores, &self.runtime)
     }
 
     /// Returns the use cases over other stores.
@@ -184,8 +194,13 @@ impl TestApp {
     }
 
     fn tokens_over(&self, stores: &Stores, runtime: &Runtime) -> Arc<TokensUseCases> {
-        let sessions = SessionPorts::new(stores, runtime, self.signer.clone(), self.refresh_token_codec.clone());
-        tokens(stores, runtime, sessions, &self.session_settings)
+        let sessions = SessionPorts {
+            stores: stores.clone(),
+            runtime: runtime.clone(),
+            signer: self.signer.clone(),
+            refresh_token_codec: self.refresh_token_codec.clone(),
+        };
+        tokens(&sessions, &self.session_settings)
     }
 
     /// Creates a user.

@@ -1,7 +1,7 @@
 use adapter_http::Module;
 use adapter_http::credential_lock::{module, routes};
 use service_runtime::CommandError;
-use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
+use use_cases::credential_lock::CredentialLockUseCases;
 
 use crate::context::Context;
 use crate::wiring::Wiring;
@@ -19,6 +19,5 @@ pub const CREDENTIAL_LOCK: Context = Context {
 
 #[expect(clippy::unnecessary_wraps, reason = "the wiring of other contexts can fail")]
 fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
-    let ports = CredentialLockPorts::new(&wiring.stores, &wiring.runtime);
-    Ok(module(CredentialLockUseCases::new(&ports)))
+    Ok(module(CredentialLockUseCases::new(&wiring.stores, &wiring.runtime)))
 }

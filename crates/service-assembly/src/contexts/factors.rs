@@ -39,7 +39,11 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
         .ok_or_else(|| CommandError::msg("the file of one-time code keys contains no key"))?;
     let delivery = adapter_delivery::open(wiring.delivery()?);
     let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
-    let (stores, runtime) = (&wiring.stores, &wiring.runtime);
-    let ports = FactorsPorts::new(stores, runtime, Arc::new(code_digester), Arc::new(delivery));
+    let ports = FactorsPorts {
+        stores: wiring.stores.clone(),
+        runtime: wiring.runtime.clone(),
+        code_digester: Arc::new(code_digester),
+        delivery: Arc::new(delivery),
+    };
     Ok(module(FactorsUseCases::new(&ports, &codes.use_cases())))
 }

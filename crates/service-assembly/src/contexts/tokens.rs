@@ -3,9 +3,10 @@ use std::sync::Arc;
 use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, Sha256};
 use adapter_http::tokens::{TokensApiSettings, module, routes};
 use adapter_http::{LoginGuardSettings, Module};
+use ports::tokens::TokensCrypto;
 use service_runtime::{CommandError, Section};
 use use_cases::sessions::{Issuance, SessionPorts};
-use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
+use use_cases::tokens::{TokensPorts, TokensUseCases};
 
 use super::{IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
 use crate::context::Context;
@@ -38,16 +39,25 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
     let codec = HmacRefreshTokenCodec::new(&secrets);
     let codec = codec.ok_or_else(|| CommandError::msg("the file of refresh token keys contains no key"))?;
     let keys = wiring.signing_keys()?;
-    let (stores, runtime) = (&wiring.stores, &wiring.runtime);
+    let (stores, runtime) = (wiring.stores.clone(), wiring.runtime.clone());
     let signer = Rs512Signer::new(keys.clone(), wiring.profile.clone(), runtime.telemetry.clone());
-    let sessions = SessionPorts::new(stores, runtime, Arc::new(signer), Arc::new(codec));
+    let sessions = SessionPorts {
+        stores: stores.clone(),
+        runtime: runtime.clone(),
+        signer: Arc::new(signer),
+        refresh_token_codec: Arc::new(codec),
+    };
     let issuance = Issuance::new(&sessions, &settings.tokens.sessions());
     let crypto = TokensCrypto {
         key_set: keys.key_set(runtime.clock.clone()),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
     };
-    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
+    let ports = TokensPorts {
+        stores,
+        runtime,
+        crypto,
+    };
     let tokens = TokensUseCases::new(&ports, &issuance, &settings.use_cases());
     let api = TokensApiSettings {
         key_set_cache_time: settings.keys.cache_time,

@@ -111,10 +111,10 @@ impl FactorSetEditor {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             owned_sets: OwnedFactorSets::new(ports),
-            factor_sets: ports.factor_sets.clone(),
-            clients: ports.clients.clone(),
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
+            factor_sets: ports.stores.factor_sets.clone(),
+            clients: ports.stores.clients.clone(),
+            clock: ports.runtime.clock.clone(),
+            randomness: ports.runtime.randomness.clone(),
         }
     }
 

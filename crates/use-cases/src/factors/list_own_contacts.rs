@@ -27,7 +27,7 @@ impl ListOwnContacts {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             factor_sets: OwnedFactorSets::new(ports),
-            clients: ports.clients.clone(),
+            clients: ports.stores.clients.clone(),
         }
     }
 

@@ -17,8 +17,8 @@ pub(super) struct OwnedFactorSets {
 impl OwnedFactorSets {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
-            identities: ports.identities.clone(),
-            factor_sets: ports.factor_sets.clone(),
+            identities: ports.stores.identities.clone(),
+            factor_sets: ports.stores.factor_sets.clone(),
         }
     }
 

@@ -62,12 +62,12 @@ impl SendCode {
     pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
             editor: FactorSetEditor::new(ports),
-            clients: ports.clients.clone(),
-            send_quotas: ports.send_quotas.clone(),
+            clients: ports.stores.clients.clone(),
+            send_quotas: ports.stores.send_quotas.clone(),
             code_digester: ports.code_digester.clone(),
             delivery: ports.delivery.clone(),
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
+            clock: ports.runtime.clock.clone(),
+            randomness: ports.runtime.randomness.clone(),
             quotas: settings.sends,
             codes: settings.codes,
         }

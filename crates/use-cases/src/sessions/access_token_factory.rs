@@ -58,11 +58,11 @@ pub(crate) struct AccessTokenFactory {
 impl AccessTokenFactory {
     pub(crate) fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
         Self {
-            clients: ports.clients.clone(),
-            identities: ports.identities.clone(),
-            groups: ports.groups.clone(),
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
+            clients: ports.stores.clients.clone(),
+            identities: ports.stores.identities.clone(),
+            groups: ports.stores.groups.clone(),
+            clock: ports.runtime.clock.clone(),
+            randomness: ports.runtime.randomness.clone(),
             access_token_lifetime: settings.access_token_lifetime,
         }
     }

@@ -14,11 +14,11 @@ pub struct Issuance {
 impl Issuance {
     pub fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
         let active_check = ActiveCheck {
-            clients: ports.clients.clone(),
-            identities: ports.identities.clone(),
-            lock_statuses: ports.lock_statuses.clone(),
-            refresh_families: ports.refresh_families.clone(),
-            clock: ports.clock.clone(),
+            clients: ports.stores.clients.clone(),
+            identities: ports.stores.identities.clone(),
+            lock_statuses: ports.stores.lock_statuses.clone(),
+            refresh_families: ports.stores.refresh_families.clone(),
+            clock: ports.runtime.clock.clone(),
         };
         let sessions = Arc::new(Sessions::new(ports, settings));
         Self {

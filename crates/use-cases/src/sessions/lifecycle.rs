@@ -30,11 +30,11 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
         Self {
-            families: ports.refresh_families.clone(),
+            families: ports.stores.refresh_families.clone(),
             refresh_token_codec: ports.refresh_token_codec.clone(),
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
-            audit: ports.audit.clone(),
+            clock: ports.runtime.clock.clone(),
+            randomness: ports.runtime.randomness.clone(),
+            audit: ports.runtime.audit.clone(),
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,

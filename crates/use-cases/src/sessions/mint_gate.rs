@@ -97,7 +97,7 @@ pub(crate) struct MintGate {
 impl MintGate {
     pub(crate) fn new(ports: &SessionPorts, active_check: ActiveCheck, sessions: Arc<Sessions>) -> Self {
         Self {
-            lock_statuses: ports.lock_statuses.clone(),
+            lock_statuses: ports.stores.lock_statuses.clone(),
             active_check,
             sessions,
             signer: ports.signer.clone(),

@@ -13,8 +13,8 @@ mod session_start_limiter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ports::sessions::{RefreshFamilies, RefreshTokenCodec, TokenSigner};
-use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, Runtime, Stores};
+use ports::sessions::{RefreshTokenCodec, TokenSigner};
+use ports::{Runtime, Stores};
 
 pub use access_token_factory::IssuedTokens;
 pub(crate) use access_token_factory::{AccessTokenDraft, AccessTokenFactory, calling_user, issue};
@@ -58,36 +58,8 @@ impl Default for SessionSettings {
 /// The ports that sessions use.
 #[derive(Clone)]
 pub struct SessionPorts {
-    pub clients: Arc<dyn Clients>,
-    pub identities: Arc<dyn Identities>,
-    pub groups: Arc<dyn Groups>,
-    pub lock_statuses: Arc<dyn LockStatuses>,
-    pub refresh_families: Arc<dyn RefreshFamilies>,
+    pub stores: Stores,
+    pub runtime: Runtime,
     pub signer: Arc<dyn TokenSigner>,
     pub refresh_token_codec: Arc<dyn RefreshTokenCodec>,
-    pub clock: Arc<dyn Clock>,
-    pub randomness: Arc<dyn Randomness>,
-    pub audit: Arc<dyn AuditTrail>,
-}
-
-impl SessionPorts {
-    pub fn new(
-        stores: &Stores,
-        runtime: &Runtime,
-        signer: Arc<dyn TokenSigner>,
-        refresh_token_codec: Arc<dyn RefreshTokenCodec>,
-    ) -> Self {
-        Self {
-            clients: stores.clients.clone(),
-            identities: stores.identities.clone(),
-            groups: stores.groups.clone(),
-            lock_statuses: stores.lock_statuses.clone(),
-            refresh_families: stores.refresh_families.clone(),
-            signer,
-            refresh_token_codec,
-            clock: runtime.clock.clone(),
-            randomness: runtime.randomness.clone(),
-            audit: runtime.audit.clone(),
-        }
-    }
 }

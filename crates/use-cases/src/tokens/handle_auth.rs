@@ -52,16 +52,16 @@ impl HandleAuth {
         settings: &TokensSettings,
         validation_tokens: Arc<ValidationTokenIssuer>,
     ) -> Self {
-        let sessions = &ports.sessions;
+        let stores = &ports.stores;
         Self {
             directory: Directory {
-                clients: sessions.clients.clone(),
-                identities: sessions.identities.clone(),
-                groups: sessions.groups.clone(),
-                randomness: sessions.randomness.clone(),
+                clients: stores.clients.clone(),
+                identities: stores.identities.clone(),
+                groups: stores.groups.clone(),
+                randomness: ports.runtime.randomness.clone(),
                 default_roles: settings.saml_default_roles.clone(),
             },
-            lock_statuses: sessions.lock_statuses.clone(),
+            lock_statuses: stores.lock_statuses.clone(),
             validation_tokens,
         }
     }

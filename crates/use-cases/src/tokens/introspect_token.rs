@@ -41,7 +41,7 @@ impl IntrospectToken {
         Self {
             sessions: issuance.sessions.clone(),
             active_check: issuance.active_check.clone(),
-            clock: ports.sessions.clock.clone(),
+            clock: ports.runtime.clock.clone(),
         }
     }
 

@@ -23,9 +23,9 @@ pub struct LogInClient {
 impl LogInClient {
     pub(super) fn new(ports: &TokensPorts, issuance: &Issuance) -> Self {
         Self {
-            clients: ports.sessions.clients.clone(),
-            secrets: ports.client_secrets.clone(),
-            clock: ports.sessions.clock.clone(),
+            clients: ports.stores.clients.clone(),
+            secrets: ports.crypto.client_secrets.clone(),
+            clock: ports.runtime.clock.clone(),
             gate: issuance.gate.clone(),
             access_tokens: issuance.access_tokens.clone(),
         }

@@ -24,7 +24,7 @@ pub use list_public_keys::ListPublicKeys;
 pub use log_in_client::LogInClient;
 pub use renew_token::{ExpectedSubject, RenewToken, RenewTokenRequest, RenewalGrant};
 pub use revoke_token::{RevokeToken, RevokeTokenError};
-pub use tokens_ports::{TokensCrypto, TokensPorts, TokensSettings};
+pub use tokens_ports::{TokensPorts, TokensSettings};
 pub use validation_token_issuer::IssuedValidationToken;
 
 /// The use cases of the context.
@@ -48,7 +48,7 @@ impl TokensUseCases {
             revoke_token: RevokeToken::new(issuance),
             introspect_token: IntrospectToken::new(ports, issuance),
             renew_token: RenewToken::new(ports, issuance),
-            list_public_keys: ListPublicKeys::new(ports.key_set.clone()),
+            list_public_keys: ListPublicKeys::new(ports.crypto.key_set.clone()),
         }
     }
 }

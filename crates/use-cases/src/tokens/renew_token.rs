@@ -114,12 +114,12 @@ impl RenewToken {
             access_tokens: issuance.access_tokens.clone(),
             sessions: issuance.sessions.clone(),
             gate: issuance.gate.clone(),
-            validation_tokens: ports.validation_tokens.clone(),
-            hasher: ports.hasher.clone(),
-            lock_statuses: ports.sessions.lock_statuses.clone(),
-            clock: ports.sessions.clock.clone(),
-            telemetry: ports.telemetry.clone(),
-            audit: ports.sessions.audit.clone(),
+            validation_tokens: ports.stores.validation_tokens.clone(),
+            hasher: ports.crypto.hasher.clone(),
+            lock_statuses: ports.stores.lock_statuses.clone(),
+            clock: ports.runtime.clock.clone(),
+            telemetry: ports.runtime.telemetry.clone(),
+            audit: ports.runtime.audit.clone(),
         }
     }
 

@@ -1,10 +1,7 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use ports::tokens::{ClientSecrets, KeySet, ValidationTokenHasher, ValidationTokens};
-use ports::{Runtime, Stores, Telemetry};
-
-use crate::sessions::SessionPorts;
+use ports::tokens::TokensCrypto;
+use ports::{Runtime, Stores};
 
 /// The lifetimes and default roles that the operator sets.
 #[derive(Debug, Clone)]
@@ -27,31 +24,7 @@ impl Default for TokensSettings {
 /// The ports of the context.
 #[derive(Clone)]
 pub struct TokensPorts {
-    pub sessions: SessionPorts,
-    pub validation_tokens: Arc<dyn ValidationTokens>,
-    pub key_set: Arc<dyn KeySet>,
-    pub client_secrets: Arc<dyn ClientSecrets>,
-    pub hasher: Arc<dyn ValidationTokenHasher>,
-    pub telemetry: Arc<dyn Telemetry>,
-}
-
-/// The ports of the context that only the adapter of cryptography implements.
-#[derive(Clone)]
-pub struct TokensCrypto {
-    pub key_set: Arc<dyn KeySet>,
-    pub client_secrets: Arc<dyn ClientSecrets>,
-    pub hasher: Arc<dyn ValidationTokenHasher>,
-}
-
-impl TokensPorts {
-    pub fn new(stores: &Stores, runtime: &Runtime, sessions: SessionPorts, crypto: TokensCrypto) -> Self {
-        Self {
-            sessions,
-            validation_tokens: stores.validation_tokens.clone(),
-            key_set: crypto.key_set,
-            client_secrets: crypto.client_secrets,
-            hasher: crypto.hasher,
-            telemetry: runtime.telemetry.clone(),
-        }
-    }
+    pub stores: Stores,
+    pub runtime: Runtime,
+    pub crypto: TokensCrypto,
 }

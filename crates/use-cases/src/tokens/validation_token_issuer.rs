@@ -47,11 +47,11 @@ pub(super) struct ValidationTokenIssuer {
 impl ValidationTokenIssuer {
     pub(super) fn new(ports: &TokensPorts, issuance: &Issuance, settings: &TokensSettings) -> Self {
         Self {
-            validation_tokens: ports.validation_tokens.clone(),
-            hasher: ports.hasher.clone(),
+            validation_tokens: ports.stores.validation_tokens.clone(),
+            hasher: ports.crypto.hasher.clone(),
             gate: issuance.gate.clone(),
-            clock: ports.sessions.clock.clone(),
-            randomness: ports.sessions.randomness.clone(),
+            clock: ports.runtime.clock.clone(),
+            randomness: ports.runtime.randomness.clone(),
             lifetime: settings.validation_token_lifetime,
         }
     }

@@ -9,7 +9,6 @@ use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
 use ports::{SaveOutcome, StoreError, VersionedStore};
 use tokio::sync::Semaphore;
-use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
 
 use test_support::TestApp;
@@ -51,7 +50,7 @@ async fn a_dropped_lock_command_stops_retrying() {
         saves: AtomicUsize::new(0),
         conflicts: Semaphore::new(2),
     });
-    let credential_lock = CredentialLockUseCases::new(&app.credential_lock_ports(conflicting.clone()));
+    let credential_lock = app.with_credential_locks(conflicting.clone());
     let caller = caller("desk");
     let mut command = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
     while conflicting.saves.load(Ordering::SeqCst) < 3 {
