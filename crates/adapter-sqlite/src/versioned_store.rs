@@ -22,7 +22,13 @@ pub(crate) struct SqliteVersioned<F> {
 }
 
 impl<F: StoredForm<Json>> SqliteVersioned<F> {
+    const IS_LISTED: () = assert!(
+        stored_forms::is_listed(<F::Of as Versioned>::AGGREGATE),
+        "the aggregate is in no `COLLECTIONS` of stored-forms"
+    );
+
     pub(crate) fn new(database: &Arc<Database>) -> Arc<Self> {
+        let () = Self::IS_LISTED;
         Arc::new(Self {
             database: database.clone(),
             form: PhantomData,

@@ -65,8 +65,12 @@ pub(crate) use fixture::{MAX_PENDING_EVENTS, all_expired_records, all_outboxes};
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
 /// Returns every contract of the store ports as a trial, named `adapter::port::contract`.
+///
+/// # Panics
+///
+/// Panics if an aggregate with rules has no contracts.
 pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
-    [
+    let contracts = [
         clients::contracts(),
         credential_lock::contracts(),
         lock_statuses::contracts(),
@@ -82,6 +86,15 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     ]
     .into_iter()
     .flatten()
-    .map(|contract| contract.into_trial(adapter, open))
-    .collect()
+    .collect::<Vec<_>>();
+    for collection in stored_forms::collections().filter(|collection| collection.is_versioned) {
+        let name = format!("::versioned_store::{}::", collection.aggregate.name);
+        assert!(
+            contracts.iter().any(|contract| contract.name.contains(&name)),
+            "`{}` has no contracts: list `versioned_store::contracts` of it in the `mod.rs` of its context",
+            collection.aggregate.name
+        );
+    }
+    let trials = contracts.into_iter().map(|contract| contract.into_trial(adapter, open));
+    trials.collect()
 }

@@ -11,17 +11,44 @@ const REGISTRATIONS: &[Collection] = &[
     Collection::kept(&ports::KNOWN_NAMES),
 ];
 
+const COLLECTIONS: &[&[Collection]] = &[
+    credential_lock::COLLECTIONS,
+    factors::COLLECTIONS,
+    sessions::COLLECTIONS,
+    tokens::COLLECTIONS,
+    REGISTRATIONS,
+];
+
 /// Returns all collections. The relay, the purge, the indexes and the tables of versioned aggregates follow from them.
 pub fn collections() -> impl Iterator<Item = &'static Collection> {
-    [
-        credential_lock::COLLECTIONS,
-        factors::COLLECTIONS,
-        sessions::COLLECTIONS,
-        tokens::COLLECTIONS,
-        REGISTRATIONS,
-    ]
-    .into_iter()
-    .flatten()
+    COLLECTIONS.iter().copied().flatten()
+}
+
+/// Returns whether an aggregate with rules has a collection. A store checks it when it is compiled, because without a
+/// collection the first request would fail.
+pub const fn is_listed(aggregate: &Aggregate) -> bool {
+    let mut contexts = COLLECTIONS;
+    while let [context, others @ ..] = contexts {
+        let mut context = *context;
+        while let [collection, rest @ ..] = context {
+            if collection.is_versioned && is_same(collection.aggregate.name.as_bytes(), aggregate.name.as_bytes()) {
+                return true;
+            }
+            context = rest;
+        }
+        contexts = others;
+    }
+    false
+}
+
+const fn is_same(mut text: &[u8], mut other: &[u8]) -> bool {
+    while let ([first, rest @ ..], [other_first, other_rest @ ..]) = (text, other) {
+        if *first != *other_first {
+            return false;
+        }
+        (text, other) = (rest, other_rest);
+    }
+    text.is_empty() && other.is_empty()
 }
 
 /// Returns the collection of an aggregate; `None` for an aggregate that is not listed.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{self, ANA_MAIL, to_strings};
 use crate::jwt::{claims, client_claims, token, user_claims};
-use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
+use crate::role_matrix::{Active, Operation, ROLES, SCOPES, operations};
 use crate::stopping::rounds;
 use crate::test_app::{TestApp, field};
 use test_support::http::{Answer, Request};
@@ -149,19 +149,10 @@ fn request(operation: &Operation) -> Request {
     }
 }
 
-fn is_own_list(operation: &Operation) -> bool {
-    operation.method == "get" && operation.path.contains("/me/")
-}
-
-fn is_minting(operation: &Operation) -> bool {
-    let path = operation.path;
-    path.ends_with("/renew-token") || path.ends_with("/handle-auth") || path.ends_with("/change-app")
-}
-
 /// Returns the expected status and codes of an operation for a token that is no longer active.
 fn expected_rejection(operation: &Operation, revocation: Revocation) -> (u16, Vec<String>) {
     match revocation {
-        _ if !is_minting(operation) || revocation.affects_client() => (401, to_strings(&["02"])),
+        _ if operation.active != Active::Gate || revocation.affects_client() => (401, to_strings(&["02"])),
         Revocation::Lock => (412, to_strings(&["21"])),
         _ => (401, to_strings(&["20"])),
     }
@@ -169,7 +160,7 @@ fn expected_rejection(operation: &Operation, revocation: Revocation) -> (u16, Ve
 
 /// Calls every operation that `bearer` has the roles for, and returns the answers.
 fn call_operations(app: &TestApp, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
-    let reached = OPERATIONS.iter().filter(|operation| operation.is_for(is_user));
+    let reached = operations().iter().filter(|operation| operation.is_for(is_user));
     reached
         .map(|operation| (operation, app.send(request(operation).bearer(bearer))))
         .collect()
@@ -206,8 +197,8 @@ fn c22_every_operation_rejects_inactive_user_tokens() {
         revocation.apply(&app, &session);
         let mut checked = 0;
         for (operation, answer) in call_operations(&app, &bearer, true) {
-            if is_own_list(operation) {
-                assert_ne!(answer.status, 401, "{}", answer.summary());
+            if operation.active == Active::No {
+                assert_ne!(answer.status, 401, "{}: {}", operation.path, answer.summary());
             } else {
                 let case = format!(
                     "{revocation:?}: {} {}: {}",
@@ -219,7 +210,7 @@ fn c22_every_operation_rejects_inactive_user_tokens() {
                 checked += 1;
             }
         }
-        assert_eq!(checked, 16, "user operations with an active check");
+        assert!(checked >= 16, "{checked} user operations with an active check");
         assert!(!is_active(&app, &bearer), "{revocation:?}");
         count += checked + 1;
     }
@@ -253,7 +244,7 @@ fn c22_every_operation_rejects_inactive_client_tokens() {
             assert_eq!(answer.codes(), (401, to_strings(&["02"])), "{case}");
             checked += 1;
         }
-        assert_eq!(checked, 8, "client operations");
+        assert!(checked >= 8, "{checked} client operations");
         assert!(!is_active(&app, &bearer), "{revocation:?}");
         count += checked + 1;
     }

@@ -50,13 +50,22 @@ impl Default for CodeSettings {
 impl CodeSettings {
     /// Returns the settings that the use cases of factors read.
     pub fn use_cases(&self) -> FactorsSettings {
+        // A setting that is not copied is an unused variable.
+        let Self {
+            lifetime,
+            attempts_per_challenge,
+            attempts_per_contact,
+            attempts_per_user,
+            sends_per_destination,
+            sends_per_user,
+        } = *self;
         let mut settings = FactorsSettings::default();
-        settings.codes.lifetime = self.lifetime;
-        settings.codes.attempts_per_challenge = self.attempts_per_challenge;
-        settings.codes.attempts_per_contact = self.attempts_per_contact;
-        settings.codes.attempts_per_user = self.attempts_per_user;
-        settings.sends.per_destination.limit = self.sends_per_destination;
-        settings.sends.per_user.limit = self.sends_per_user;
+        settings.codes.lifetime = lifetime;
+        settings.codes.attempts_per_challenge = attempts_per_challenge;
+        settings.codes.attempts_per_contact = attempts_per_contact;
+        settings.codes.attempts_per_user = attempts_per_user;
+        settings.sends.per_destination.limit = sends_per_destination;
+        settings.sends.per_user.limit = sends_per_user;
         settings
     }
 }
