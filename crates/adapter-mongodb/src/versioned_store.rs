@@ -32,13 +32,8 @@ pub(crate) struct MongodbVersioned<F> {
 }
 
 impl<F: StoredForm<Bson>> MongodbVersioned<F> {
-    const IS_LISTED: () = assert!(
-        stored_forms::is_listed(<F::Of as Versioned>::AGGREGATE),
-        "the aggregate is in no `COLLECTIONS` of stored-forms"
-    );
-
     pub(crate) fn new(database: &Arc<Database>) -> Arc<Self> {
-        let () = Self::IS_LISTED;
+        const { stored_forms::assert_listed(<F::Of as Versioned>::AGGREGATE) };
         Arc::new(Self {
             database: database.clone(),
             form: PhantomData,

@@ -18,19 +18,17 @@ use crate::row_codec::{self, Reader, integer, to_json};
 /// The store of the aggregate whose form is `F`.
 pub(crate) struct SqliteVersioned<F> {
     database: Arc<Database>,
+    /// Selects an aggregate by its key. Every read runs it, so it is formatted once.
+    select: String,
     form: PhantomData<fn() -> F>,
 }
 
 impl<F: StoredForm<Json>> SqliteVersioned<F> {
-    const IS_LISTED: () = assert!(
-        stored_forms::is_listed(<F::Of as Versioned>::AGGREGATE),
-        "the aggregate is in no `COLLECTIONS` of stored-forms"
-    );
-
     pub(crate) fn new(database: &Arc<Database>) -> Arc<Self> {
-        let () = Self::IS_LISTED;
+        const { stored_forms::assert_listed(<F::Of as Versioned>::AGGREGATE) };
         Arc::new(Self {
             database: database.clone(),
+            select: format!("SELECT key, document FROM {} WHERE key = ?1", table::<F>()),
             form: PhantomData,
         })
     }
@@ -84,9 +82,8 @@ fn save<F: StoredForm<Json>>(
 impl<F: StoredForm<Json>> VersionedStore<F::Of> for SqliteVersioned<F> {
     #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = table::<F>()))]
     async fn find(&self, key: &<F::Of as Versioned>::Key) -> Result<Option<F::Of>, StoreError> {
-        let sql = format!("SELECT key, document FROM {} WHERE key = ?1", table::<F>());
         self.database
-            .read(|connection| row_codec::first(connection, &sql, [key.as_ref()], aggregate::<F>))
+            .read(|connection| row_codec::first(connection, &self.select, [key.as_ref()], aggregate::<F>))
     }
 
     /// Every read of the file sees all that is committed.

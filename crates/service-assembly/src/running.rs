@@ -14,7 +14,7 @@ use crate::app::App;
 // The time limits of the shutdown steps, in the order of the steps. Together with the 8 s for requests in flight and the
 // default `http.drain` of 5 s they add up to 24 s. Kubernetes kills a pod after 30 s (`terminationGracePeriodSeconds`).
 
-/// The limit for the relay: the time limit for sending one outbox.
+/// The limit for the relay: the time limit for publishing one outbox.
 const RELAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The limit for the publisher to send what it buffers.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);

@@ -51,8 +51,8 @@ impl Wiring {
         ring.ok_or_else(|| CommandError::msg(none))
     }
 
-    /// Reads the secrets of this name. `file` returns the path that a section of the settings has for them, `failure`
-    /// is the error if they cannot be read there.
+    /// Reads the secrets of this name. `file` returns the path that a section of the settings has for them. `failure` is
+    /// the message of the error if they cannot be read there.
     pub(crate) fn secrets<S>(
         &self,
         name: &str,

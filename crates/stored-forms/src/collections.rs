@@ -24,9 +24,20 @@ pub fn collections() -> impl Iterator<Item = &'static Collection> {
     COLLECTIONS.iter().copied().flatten()
 }
 
-/// Returns whether an aggregate with rules has a collection. A store checks it when it is compiled, because without a
-/// collection the first request would fail.
-pub const fn is_listed(aggregate: &Aggregate) -> bool {
+/// Fails unless the aggregate with rules has a collection. A store calls it in a `const` block, so that it does not
+/// compile without one: its first request would fail.
+///
+/// # Panics
+///
+/// Panics if no list of collections has the aggregate.
+pub const fn assert_listed(aggregate: &Aggregate) {
+    assert!(
+        is_listed(aggregate),
+        "the aggregate is in no `COLLECTIONS` of stored-forms"
+    );
+}
+
+const fn is_listed(aggregate: &Aggregate) -> bool {
     let mut contexts = COLLECTIONS;
     while let [context, others @ ..] = contexts {
         let mut context = *context;

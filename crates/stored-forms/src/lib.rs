@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 pub use actor::ActorForm;
 pub use client::ClientForm;
 pub use collection::{Collection, Index};
-pub use collections::{all_aggregates, collection, collections, is_listed};
+pub use collections::{all_aggregates, assert_listed, collection, collections};
 pub use encoding::{Corrupt, Encoding};
 pub use event::{EventDataForm, EventForm};
 pub use identity::IdentityForm;
