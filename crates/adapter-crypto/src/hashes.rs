@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use aws_lc_rs::{constant_time, digest};
 use domain::client::ClientSecretDigest;
 use domain::tokens::ValidationTokenHash;
 use ports::Randomness as _;
-use ports::tokens::{ClientSecrets, ValidationTokenHasher};
+use ports::tokens::{ClientSecrets, KeySet, TokensCrypto, ValidationTokenHasher};
 
 use crate::SystemRandomness;
 
@@ -40,6 +42,15 @@ impl ClientSecrets for Sha256 {
     fn matches(&self, secret: &str, digest: &ClientSecretDigest) -> bool {
         let presented = sha256(&[&digest.salt, secret.as_bytes()]);
         constant_time::verify_slices_are_equal(&presented, &digest.digest).is_ok()
+    }
+}
+
+/// Returns the cryptography of the tokens context over a key set.
+pub fn tokens_crypto(key_set: Arc<dyn KeySet>) -> TokensCrypto {
+    TokensCrypto {
+        key_set,
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
     }
 }
 

@@ -21,7 +21,7 @@ mod verifier;
 
 pub use caching_token_verifier::CachingTokenVerifier;
 pub use code_digester::HmacCodeDigester;
-pub use hashes::Sha256;
+pub use hashes::{Sha256, tokens_crypto};
 pub use key_directory::{KeyDirectory, KeyEntry, KeyError, RevokedKey};
 pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;

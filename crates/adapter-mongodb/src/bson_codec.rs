@@ -95,3 +95,20 @@ impl<'a> Reader<'a> {
 pub(crate) fn decode_document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
     deserialize_from_slice(found.as_bytes()).map_err(|error| MongodbError::read(&error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::doc;
+
+    use super::*;
+
+    #[test]
+    fn encoding_of_times_and_bytes() {
+        let time = Timestamp::from_millisecond(1_767_225_600_123).unwrap();
+        let encoded = doc! { "time": Bson::time(time), "bytes": Bson::bytes(&[7; 4]) };
+        insta::assert_snapshot!(encoded, @r#"{ "time": DateTime("2026-01-01 0:00:00.123 +00:00:00"), "bytes": Binary(0x0, BwcHBw==) }"#);
+        assert_eq!(Bson::read_time(&Bson::time(time)).unwrap(), time);
+        assert_eq!(Bson::read_bytes(&Bson::bytes(&[7; 4])).unwrap(), [7; 4]);
+        assert!(Bson::read_bytes::<5>(&Bson::bytes(&[7; 4])).is_err());
+    }
+}

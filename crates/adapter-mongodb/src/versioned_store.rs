@@ -39,6 +39,10 @@ impl<F: StoredForm<Bson>> MongodbVersioned<F> {
             form: PhantomData,
         })
     }
+
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
 }
 
 const fn collection<F: StoredForm<Bson>>() -> &'static str {

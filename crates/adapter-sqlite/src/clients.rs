@@ -5,11 +5,10 @@ use domain::client::Client;
 use domain::ids::ClientId;
 use ports::{ClientSaveOutcome, Clients, StoreError};
 use rusqlite::{Connection, Row};
-use stored_forms::ClientForm;
+use stored_forms::{ClientForm, Json};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::json::Json;
 use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteClients(pub(crate) Arc<Database>);

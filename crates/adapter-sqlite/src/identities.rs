@@ -14,7 +14,7 @@ use crate::row_codec::{self, Reader, integer, to_json};
 pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
 
 /// Reads an identity from a row whose first two columns are the user id and the document.
-fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
+pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     let row = Reader::new("identity", row);
     let (id, form): (String, IdentityForm) = (row.column(0)?, row.json(1)?);
     form.read(&id).map_err(|error| row.corrupt(error.0))

@@ -7,10 +7,9 @@ use domain::event::{Event, NewEvent};
 use domain::ids::UserId;
 use ports::MAX_PENDING_EVENTS;
 use rusqlite::Connection;
-use stored_forms::EventForm;
+use stored_forms::{EventForm, Json};
 
 use crate::error::SqliteError;
-use crate::json::Json;
 use crate::row_codec::{self, Reader, integer, to_json};
 
 /// A pending event.

@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use ports::{SaveOutcome, StoreError, Versioned, VersionedStore};
 use rusqlite::{Connection, Row};
-use stored_forms::StoredForm;
+use stored_forms::{Json, StoredForm};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::json::Json;
 use crate::outbox::Outbox;
 use crate::row_codec::{self, Reader, integer, to_json};
 
@@ -32,16 +31,20 @@ impl<F: StoredForm<Json>> SqliteVersioned<F> {
             form: PhantomData,
         })
     }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
 }
 
 const fn table<F: StoredForm<Json>>() -> &'static str {
     <F::Of as Versioned>::AGGREGATE.name
 }
 
-/// Reads an aggregate from a row whose first two columns are the key and the document.
-fn aggregate<F: StoredForm<Json>>(row: &Row<'_>) -> Result<F::Of, SqliteError> {
+/// Reads an aggregate from a row whose first column is the key.
+pub(crate) fn aggregate<F: StoredForm<Json>>(row: &Row<'_>, document: usize) -> Result<F::Of, SqliteError> {
     let row = Reader::new(table::<F>(), row);
-    let form: F = row.json(1)?;
+    let form: F = row.json(document)?;
     let key: String = row.column(0)?;
     form.read(&key).map_err(|error| row.corrupt(error.0))
 }
@@ -83,7 +86,7 @@ impl<F: StoredForm<Json>> VersionedStore<F::Of> for SqliteVersioned<F> {
     #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = table::<F>()))]
     async fn find(&self, key: &<F::Of as Versioned>::Key) -> Result<Option<F::Of>, StoreError> {
         self.database
-            .read(|connection| row_codec::first(connection, &self.select, [key.as_ref()], aggregate::<F>))
+            .read(|connection| row_codec::first(connection, &self.select, [key.as_ref()], |row| aggregate::<F>(row, 1)))
     }
 
     /// Every read of the file sees all that is committed.

@@ -6,7 +6,7 @@ use domain::credential_lock::CredentialLock;
 use domain::factors::FactorSet;
 use domain::ids::UserId;
 
-use crate::factors::SendQuotas;
+use crate::factors::{FactorSets, SendQuotas};
 use crate::sessions::RefreshFamilies;
 use crate::tokens::ValidationTokens;
 use crate::{
@@ -30,7 +30,7 @@ pub struct Stores {
     /// Credential locks.
     pub credential_locks: Arc<dyn VersionedStore<CredentialLock>>,
     /// Contacts and one-time codes.
-    pub factor_sets: Arc<dyn VersionedStore<FactorSet>>,
+    pub factor_sets: Arc<dyn FactorSets>,
     /// Limits of sent codes.
     pub send_quotas: Arc<dyn SendQuotas>,
     /// Validation tokens.

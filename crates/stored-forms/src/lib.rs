@@ -19,6 +19,7 @@ mod encoding;
 mod event;
 pub mod factors;
 mod identity;
+mod json;
 pub mod sessions;
 pub mod tokens;
 
@@ -33,6 +34,7 @@ pub use collections::{all_aggregates, assert_listed, collection, collections};
 pub use encoding::{Corrupt, Encoding};
 pub use event::{EventDataForm, EventForm};
 pub use identity::IdentityForm;
+pub use json::Json;
 
 /// The stored form of an aggregate with rules. Its key is stored beside it.
 ///

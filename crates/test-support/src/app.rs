@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_crypto::{HmacRefreshTokenCodec, Sha256, SystemRandomness, read_or_create_secret};
+use adapter_crypto::{HmacRefreshTokenCodec, SystemRandomness, read_or_create_secret, tokens_crypto};
 use adapter_sqlite::{EmbeddedStore, SqliteSettings};
 use domain::caller::{Call, Caller, CallingUser};
 use domain::client::Client;
@@ -18,7 +18,6 @@ use domain::sessions::events::SESSION_STARTED;
 use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
 use ports::sessions::RefreshTokenCodec;
-use ports::tokens::TokensCrypto;
 use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Outboxes, Runtime, Stores, VersionedStore};
 use stored_forms::all_aggregates;
 use tempfile::TempDir;
@@ -75,15 +74,10 @@ struct EventsRead {
 
 fn tokens(sessions: &SessionPorts, settings: &SessionSettings) -> Arc<TokensUseCases> {
     let issuance = Issuance::new(sessions, settings);
-    let crypto = TokensCrypto {
-        key_set: Arc::new(NoKeys),
-        client_secrets: Arc::new(Sha256),
-        hasher: Arc::new(Sha256),
-    };
     let ports = TokensPorts {
         stores: sessions.stores.clone(),
         runtime: sessions.runtime.clone(),
-        crypto,
+        crypto: tokens_crypto(Arc::new(NoKeys)),
     };
     Arc::new(TokensUseCases::new(&ports, &issuance, &TokensSettings::default()))
 }

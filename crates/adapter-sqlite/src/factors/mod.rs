@@ -1,1 +1,2 @@
+mod factor_sets;
 pub(crate) mod send_quotas;

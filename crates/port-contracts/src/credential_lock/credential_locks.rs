@@ -13,34 +13,7 @@ use crate::contract::contracts;
 use crate::fixtures::{lock_command, user};
 use crate::outboxes;
 use crate::race::{CALLERS, count, only, run_concurrently};
-use crate::versioned_store::Sample;
 use ports::Stores;
-use ports::VersionedStore;
-
-impl Sample for CredentialLock {
-    fn store(stores: &Stores) -> Arc<dyn VersionedStore<Self>> {
-        stores.credential_locks.clone()
-    }
-
-    fn empty(n: usize) -> Self {
-        Self::never_locked(user(n))
-    }
-
-    fn full(n: usize) -> Self {
-        Self::never_locked(user(n)).lock(&lock_command(&user(n), 1)).unwrap()
-    }
-
-    fn changed_by(&self, caller: usize) -> Self {
-        Self {
-            epoch: caller as u64,
-            ..self.clone()
-        }
-    }
-
-    fn at_version(self, version: u64) -> Self {
-        Self { version, ..self }
-    }
-}
 
 contracts! { dyn Fixture:
     lock_stores_time_actor_and_reason,

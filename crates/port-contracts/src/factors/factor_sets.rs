@@ -1,34 +1,34 @@
-use std::sync::Arc;
-
 use domain::factors::FactorSet;
-use ports::{Stores, VersionedStore};
+use ports::SaveOutcome;
 
-use crate::fixtures::{contact_id, full_factor_set, user};
-use crate::versioned_store::Sample;
+use crate::Fixture;
+use crate::contract::contracts;
+use crate::fixtures::{full_factor_set, full_identity, user};
 
 pub(crate) mod codes;
 
-impl Sample for FactorSet {
-    fn store(stores: &Stores) -> Arc<dyn VersionedStore<Self>> {
-        stores.factor_sets.clone()
-    }
+contracts! { dyn Fixture:
+    find_with_owner_returns_the_stored_set,
+    find_with_owner_returns_none_without_owner,
+}
 
-    fn empty(n: usize) -> Self {
-        Self::empty(user(n))
-    }
+async fn find_with_owner_returns_the_stored_set(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let owner = full_identity(1);
+    stores.identities.create(&owner).await.unwrap();
+    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
+    assert_eq!(found, Some((owner.clone(), None)));
+    let set = full_factor_set(owner.id.clone());
+    let outcome = stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
+    assert_eq!(outcome, SaveOutcome::Saved);
+    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
+    assert_eq!(found, Some((owner, Some(FactorSet { version: 1, ..set }))));
+}
 
-    fn full(n: usize) -> Self {
-        full_factor_set(user(n))
-    }
-
-    fn changed_by(&self, caller: usize) -> Self {
-        Self {
-            chosen_default: Some(contact_id(&caller.to_string())),
-            ..self.clone()
-        }
-    }
-
-    fn at_version(self, version: u64) -> Self {
-        Self { version, ..self }
-    }
+async fn find_with_owner_returns_none_without_owner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let set = full_factor_set(user(1));
+    let outcome = stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
+    assert_eq!(outcome, SaveOutcome::Saved);
+    assert_eq!(stores.factor_sets.find_with_owner(&user(1)).await.unwrap(), None);
 }

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, Sha256};
+use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, tokens_crypto};
 use adapter_http::tokens::{TokensApiSettings, module, routes};
 use adapter_http::{LoginGuardSettings, Module};
-use ports::tokens::TokensCrypto;
 use service_runtime::{CommandError, Section};
 use use_cases::sessions::{Issuance, SessionPorts};
 use use_cases::tokens::{TokensPorts, TokensUseCases};
@@ -48,15 +47,10 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
         refresh_token_codec: Arc::new(codec),
     };
     let issuance = Issuance::new(&sessions, &settings.tokens.sessions());
-    let crypto = TokensCrypto {
-        key_set: keys.key_set(runtime.clock.clone()),
-        client_secrets: Arc::new(Sha256),
-        hasher: Arc::new(Sha256),
-    };
     let ports = TokensPorts {
+        crypto: tokens_crypto(keys.key_set(runtime.clock.clone())),
         stores,
         runtime,
-        crypto,
     };
     let tokens = TokensUseCases::new(&ports, &issuance, &settings.use_cases());
     let api = TokensApiSettings {

@@ -81,3 +81,42 @@ impl From<LockStatusForm> for LockStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::ClientId;
+    use domain::time::Timestamp;
+
+    use super::*;
+    use crate::Json;
+
+    fn read(stored: &str) -> CredentialLock {
+        let form: CredentialLockForm<Json> = serde_json::from_str(stored).unwrap();
+        form.read("user-1").unwrap()
+    }
+
+    #[test]
+    fn stored_form_of_a_lock() {
+        let lock = CredentialLock {
+            user: UserId::parse("user-1").unwrap(),
+            version: 1,
+            is_locked: true,
+            epoch: 1,
+            since: Some(Timestamp::UNIX_EPOCH),
+            by: Some(Actor {
+                client: Some(ClientId::parse("backoffice").unwrap()),
+                ..Actor::default()
+            }),
+            reason: Some(LockReason::parse("lost phone").unwrap()),
+        };
+        let stored = serde_json::to_string(&CredentialLockForm::<Json>::of(&lock, 1)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{"locked":true,"epoch":1,"since":0,"by":{"client":"backoffice"},"reason":"lost phone","version":1}"#);
+        assert_eq!(read(&stored), lock);
+    }
+
+    #[test]
+    fn older_locks_are_read_without_their_actor() {
+        let stored = r#"{"locked":true,"epoch":1,"since":0,"by":"backoffice","version":1}"#;
+        assert_eq!(read(stored).by, None);
+    }
+}

@@ -10,11 +10,11 @@ use domain::factors::{
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
-use ports::factors::CodeDigester;
-use ports::{Clients, Clock, Randomness, StoreError, VersionedStore};
+use ports::factors::{CodeDigester, FactorSets};
+use ports::{Clients, Clock, Randomness, StoreError};
 
 use super::FactorsPorts;
-use super::owned_factor_sets::OwnedFactorSets;
+use super::find_with_owner::find_with_owner;
 use crate::UseCaseError;
 use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 
@@ -100,8 +100,7 @@ impl VisibleContact<'_> {
 /// and would get 204 without a write. A's write arrives, still finds version 3, and removes the contact that B was
 /// promised. With it: B saves version 4 before its 204, and A's write matches nothing.
 pub(super) struct FactorSetEditor {
-    owned_sets: OwnedFactorSets,
-    factor_sets: Arc<dyn VersionedStore<FactorSet>>,
+    factor_sets: Arc<dyn FactorSets>,
     clients: Arc<dyn Clients>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -110,7 +109,6 @@ pub(super) struct FactorSetEditor {
 impl FactorSetEditor {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
-            owned_sets: OwnedFactorSets::new(ports),
             factor_sets: ports.stores.factor_sets.clone(),
             clients: ports.stores.clients.clone(),
             clock: ports.runtime.clock.clone(),
@@ -178,7 +176,7 @@ impl FactorSetEditor {
     }
 
     async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
-        let found = self.owned_sets.find(user).await?;
+        let found = find_with_owner(&*self.factor_sets, user).await?;
         found.ok_or(ContactError::UserNotFound)
     }
 

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use domain::client::Visibility;
 use domain::factors::{OwnContact, own_contacts};
 use domain::ids::{ClientId, UserId};
+use ports::factors::FactorSets;
 use ports::{Clients, StoreError};
 
 use super::FactorsPorts;
-use super::owned_factor_sets::OwnedFactorSets;
+use super::find_with_owner::find_with_owner;
 
 /// The reason why the contacts cannot be listed.
 #[derive(Debug, thiserror::Error)]
@@ -19,14 +20,14 @@ pub enum ListOwnContactsError {
 
 /// Lists a user's contacts as the calling client may show them.
 pub struct ListOwnContacts {
-    factor_sets: OwnedFactorSets,
+    factor_sets: Arc<dyn FactorSets>,
     clients: Arc<dyn Clients>,
 }
 
 impl ListOwnContacts {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
-            factor_sets: OwnedFactorSets::new(ports),
+            factor_sets: ports.stores.factor_sets.clone(),
             clients: ports.stores.clients.clone(),
         }
     }
@@ -39,7 +40,7 @@ impl ListOwnContacts {
         fields(client = client.as_str(), user = user.as_str())
     )]
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let found = self.factor_sets.find(user).await?;
+        let found = find_with_owner(&*self.factor_sets, user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients

@@ -1,9 +1,9 @@
+use crate::{Corrupt, Encoding};
 use domain::time::Timestamp;
-use stored_forms::{Corrupt, Encoding};
 
-/// The encoding of JSON documents: times in milliseconds since 1970, bytes in hexadecimal digits.
+/// The encoding of JSON documents, which a store without types of its own keeps: times in milliseconds since 1970, bytes in hexadecimal digits.
 #[derive(Debug, Clone)]
-pub(crate) struct Json;
+pub struct Json;
 
 impl Encoding for Json {
     type Time = i64;

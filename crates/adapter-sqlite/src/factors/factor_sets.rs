@@ -1,0 +1,29 @@
+use async_trait::async_trait;
+use domain::factors::FactorSet;
+use domain::identity::Identity;
+use domain::ids::UserId;
+use ports::StoreError;
+use ports::factors::FactorSets;
+use rusqlite::types::ValueRef;
+use stored_forms::Json;
+use stored_forms::factors::FactorSetForm;
+
+use crate::identities;
+use crate::row_codec;
+use crate::versioned_store::{SqliteVersioned, aggregate};
+
+#[async_trait]
+impl FactorSets for SqliteVersioned<FactorSetForm<Json>> {
+    /// One statement, because each statement outside a transaction locks the file twice.
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, Option<FactorSet>)>, StoreError> {
+        let sql = "SELECT i.user_id, i.document, f.document
+                   FROM identities i LEFT JOIN factor_sets f ON f.key = i.user_id WHERE i.user_id = ?1";
+        self.database().read(|connection| {
+            row_codec::first(connection, sql, [user.as_str()], |row| {
+                let has_set = !matches!(row.get_ref(2)?, ValueRef::Null);
+                let set = has_set.then(|| aggregate::<FactorSetForm<Json>>(row, 2)).transpose()?;
+                Ok((identities::identity(row)?, set))
+            })
+        })
+    }
+}

@@ -1,0 +1,19 @@
+use domain::factors::FactorSet;
+use domain::identity::Identity;
+use domain::ids::UserId;
+use ports::StoreError;
+use ports::factors::FactorSets;
+
+/// Returns a user and the user's set, without the contacts that are credential contacts by now; `None` if there is no
+/// such user.
+pub(super) async fn find_with_owner(
+    factor_sets: &dyn FactorSets,
+    user: &UserId,
+) -> Result<Option<(Identity, FactorSet)>, StoreError> {
+    let Some((owner, set)) = factor_sets.find_with_owner(user).await? else {
+        return Ok(None);
+    };
+    let mut set = set.unwrap_or_else(|| FactorSet::empty(user.clone()));
+    set.remove_credential_duplicates(&owner);
+    Ok(Some((owner, set)))
+}
