@@ -4,7 +4,7 @@ use std::time::Duration;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::sessions::{RefreshFamily, RevocationReason, events};
 use domain::time::Timestamp;
-use domain::tokens::ValidationToken;
+use domain::tokens::{Consumption, ValidationToken};
 use ports::factors::QuotaDecision;
 use ports::sessions::CloseOutcome;
 
@@ -20,6 +20,7 @@ use ports::Stores;
 contracts! { dyn Fixture:
     purge_of_an_empty_store_removes_nothing,
     token_is_purged_from_its_expiry_on,
+    a_consumed_token_is_purged_from_its_use_on,
     family_is_purged_from_its_absolute_expiry_on,
     send_window_is_purged_from_its_end_on,
     a_family_past_its_idle_expiry_is_kept,
@@ -45,9 +46,7 @@ async fn issue(stores: &Stores, token: &ValidationToken) {
 
 /// Returns whether the token is stored, expired or not.
 async fn is_token_stored(stores: &Stores, token: &ValidationToken) -> bool {
-    let long_before = at(-1_000_000);
-    let found = stores.validation_tokens.find(&token.hash, long_before);
-    found.await.unwrap().is_some()
+    stores.validation_tokens.find(&token.hash).await.unwrap().is_some()
 }
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
@@ -105,6 +104,24 @@ async fn token_is_purged_from_its_expiry_on(fixture: &dyn Fixture) {
     assert_eq!(purge(&stores, early.expires_at, ALL).await, 1);
     assert!(!is_token_stored(&stores, &early).await);
     assert!(is_token_stored(&stores, &late).await);
+}
+
+async fn a_consumed_token_is_purged_from_its_use_on(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let token = validation_token(1);
+    issue(&stores, &token).await;
+    let consumption = Consumption {
+        at: at(5),
+        starts_session: true,
+    };
+    let consumed = stores
+        .validation_tokens
+        .consume(&token.hash, &token.target_client, consumption);
+    assert!(consumed.await.unwrap());
+    assert_eq!(purge(&stores, before(at(5)), ALL).await, 0);
+    assert!(is_token_stored(&stores, &token).await);
+    assert_eq!(purge(&stores, at(5), ALL).await, 1);
+    assert!(!is_token_stored(&stores, &token).await);
 }
 
 async fn family_is_purged_from_its_absolute_expiry_on(fixture: &dyn Fixture) {

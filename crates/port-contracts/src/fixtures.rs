@@ -297,6 +297,8 @@ pub(crate) fn validation_token(n: u8) -> ValidationToken {
         ip: None,
         expires_at: at(1_000),
         administrative_groups: Vec::new(),
+        first_refresh_token: None,
+        consumption: None,
     }
 }
 
@@ -309,6 +311,7 @@ pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
         session_expires_at: Some(at(3_001)),
         ip: Some(ip),
         administrative_groups: texts(["CN=Čtenáři,O='x'"]),
+        first_refresh_token: Some(family(8).current_token()),
         ..validation_token(n)
     }
 }

@@ -14,7 +14,7 @@ use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{ValidationToken, ValidationTokenHash};
+use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
 use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use ports::tokens::ValidationTokens;
 use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError, Stores};
@@ -168,25 +168,26 @@ impl ValidationTokens for Faulty<dyn ValidationTokens> {
         self.call("validation_tokens.issue", self.inner.issue(token)).await
     }
 
-    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
-        self.call("validation_tokens.find", self.inner.find(hash, now)).await
+    async fn find(&self, hash: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
+        self.call("validation_tokens.find", self.inner.find(hash)).await
     }
 
-    async fn read_linearizable(
-        &self,
-        hash: &ValidationTokenHash,
-        now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreError> {
+    async fn read_linearizable(&self, hash: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
         self.call(
             "validation_tokens.read_linearizable",
-            self.inner.read_linearizable(hash, now),
+            self.inner.read_linearizable(hash),
         )
         .await
     }
 
-    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        self.call("validation_tokens.consume", self.inner.consume(hash, client, now))
-            .await
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        consumption: Consumption,
+    ) -> Result<bool, StoreError> {
+        let consumed = self.inner.consume(hash, client, consumption);
+        self.call("validation_tokens.consume", consumed).await
     }
 }
 

@@ -9,7 +9,7 @@ use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{ValidationToken, ValidationTokenHash};
+use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
 use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use ports::tokens::ValidationTokens;
 use ports::{LockStatuses, StoreError, Stores};
@@ -56,20 +56,21 @@ impl ValidationTokens for StaleValidationTokens {
         self.0.issue(token).await
     }
 
-    async fn find(&self, _: &ValidationTokenHash, _: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
+    async fn find(&self, _: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
         Ok(None)
     }
 
-    async fn read_linearizable(
-        &self,
-        hash: &ValidationTokenHash,
-        now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreError> {
-        self.0.read_linearizable(hash, now).await
+    async fn read_linearizable(&self, hash: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
+        self.0.read_linearizable(hash).await
     }
 
-    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        self.0.consume(hash, client, now).await
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        consumption: Consumption,
+    ) -> Result<bool, StoreError> {
+        self.0.consume(hash, client, consumption).await
     }
 }
 

@@ -152,8 +152,9 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
             "Exchanges a validation token or a refresh token for new tokens, or issues tokens after a login at an \
              identity provider client. A refresh token is rotated: the response has its successor. Presenting the \
              spent token again within the grace time, 30 seconds by default, returns the same successor. After \
-             that, it revokes the session. Parameters may be in the query or the body. Prefer the body, because \
-             proxies log queries.",
+             that, it revokes the session. Presenting a used validation token again within the grace time, with \
+             the same `remember-me`, returns the same session while that was not renewed. Parameters may be in \
+             the query or the body. Prefer the body, because proxies log queries.",
         )
         .without_audit_of_success()
         .requires::<RenewToken>()

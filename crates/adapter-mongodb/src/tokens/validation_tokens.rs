@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
-use domain::time::Timestamp;
-use domain::tokens::{ValidationToken, ValidationTokenHash};
-use mongodb::bson::{Binary, DateTime, Document, doc};
+use domain::sessions::{Nonce, RefreshToken};
+use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
+use mongodb::bson::{Binary, DateTime, doc};
 use ports::StoreError;
 use ports::tokens::ValidationTokens;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,15 @@ struct ValidationTokenDocument {
     expires_at: DateTime,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     administrative_groups: Vec<String>,
+    /// The session that its use starts, and the nonce of the first refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nonce: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consumed_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starts_session: Option<bool>,
 }
 
 impl From<&ValidationToken> for ValidationTokenDocument {
@@ -56,6 +65,10 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             ip: token.ip.map(|ip| ip.to_string()),
             expires_at: date(token.expires_at),
             administrative_groups: token.administrative_groups.clone(),
+            family: token.first_refresh_token.as_ref().map(|first| first.family.to_string()),
+            nonce: token.first_refresh_token.as_ref().map(|first| binary(&first.nonce.0)),
+            consumed_at: token.consumption.map(|consumption| date(consumption.at)),
+            starts_session: token.consumption.map(|consumption| consumption.starts_session),
         }
     }
 }
@@ -66,6 +79,15 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
     fn try_from(stored: ValidationTokenDocument) -> Result<Self, MongodbError> {
         let client = stored.target_client.clone();
         let reader = Reader::new("validation token of client", &client);
+        let first_refresh_token = match (stored.family, stored.nonce) {
+            (Some(family), Some(nonce)) => Some(RefreshToken {
+                family: reader.parse(family, FamilyId::parse)?,
+                generation: 1,
+                nonce: Nonce(reader.bytes(nonce)?),
+            }),
+            (None, _) | (_, None) => None,
+        };
+        let consumed_at = stored.consumed_at.map(|at| reader.time(at)).transpose()?;
         Ok(Self {
             hash: ValidationTokenHash(reader.bytes(stored.hash)?),
             user: reader.parse(stored.user, UserId::parse)?,
@@ -89,13 +111,13 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
                 .transpose()?,
             expires_at: reader.time(stored.expires_at)?,
             administrative_groups: stored.administrative_groups,
+            first_refresh_token,
+            consumption: consumed_at.map(|at| Consumption {
+                at,
+                starts_session: stored.starts_session.unwrap_or_default(),
+            }),
         })
     }
-}
-
-/// Builds the filter for an unexpired token.
-fn unexpired_filter(hash: &ValidationTokenHash, now: Timestamp) -> Document {
-    doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } }
 }
 
 #[async_trait]
@@ -108,8 +130,8 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = COLLECTION))]
-    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = unexpired_filter(hash, now);
+    async fn find(&self, hash: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
+        let filter = doc! { "_id": binary(&hash.0) };
         let found = self.0.read(|connection| async move {
             let collection = connection.collection::<ValidationTokenDocument>(COLLECTION);
             collection
@@ -120,12 +142,8 @@ impl ValidationTokens for MongodbValidationTokens {
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
 
-    async fn read_linearizable(
-        &self,
-        hash: &ValidationTokenHash,
-        now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = unexpired_filter(hash, now);
+    async fn read_linearizable(&self, hash: &ValidationTokenHash) -> Result<Option<ValidationToken>, StoreError> {
+        let filter = doc! { "_id": binary(&hash.0) };
         let found = self.0.read(|connection| async move {
             let found = connection.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
             found.await
@@ -133,19 +151,33 @@ impl ValidationTokens for MongodbValidationTokens {
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
 
-    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        // One conditional delete, so that only one of several parallel uses gets the token.
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        consumption: Consumption,
+    ) -> Result<bool, StoreError> {
+        let at = date(consumption.at);
         let filter = doc! {
             "_id": binary(&hash.0),
             "targetClient": client.as_str(),
-            "expiresAt": { "$gt": date(now) },
+            "expiresAt": { "$gt": at },
+            "consumedAt": { "$exists": false },
         };
-        self.0.delete_one(COLLECTION, filter).await
+        // The expiry moves, so that a process of an earlier version, which knows no consumption, does not find the
+        // token either.
+        let update = doc! { "$set": {
+            "expiresAt": at,
+            "consumedAt": at,
+            "startsSession": consumption.starts_session,
+        } };
+        self.0.update_one(COLLECTION, filter, update).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
     use super::*;
@@ -165,14 +197,31 @@ mod tests {
             ip: Some(IpAddr::from([203, 0, 113, 7])),
             expires_at: Timestamp::UNIX_EPOCH,
             administrative_groups: vec!["staff".to_owned()],
+            first_refresh_token: Some(RefreshToken {
+                family: FamilyId::parse("family-2").unwrap(),
+                generation: 1,
+                nonce: Nonce([7; 16]),
+            }),
+            consumption: Some(Consumption {
+                at: Timestamp::UNIX_EPOCH,
+                starts_session: true,
+            }),
         };
         let stored = serialize_to_document(&ValidationTokenDocument::from(&token)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"] }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"], "family": "family-2", "nonce": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBw==), "consumedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "startsSession": true }"#);
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
         assert_eq!(ValidationToken::try_from(read).unwrap(), token);
         let mut older = stored;
-        assert!(older.remove("administrativeGroups").is_some());
+        for member in ["administrativeGroups", "family", "nonce", "consumedAt", "startsSession"] {
+            assert!(older.remove(member).is_some(), "{member}");
+        }
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(older).unwrap();
-        assert!(read.administrative_groups.is_empty());
+        let expected = ValidationToken {
+            administrative_groups: Vec::new(),
+            first_refresh_token: None,
+            consumption: None,
+            ..token
+        };
+        assert_eq!(ValidationToken::try_from(read).unwrap(), expected);
     }
 }

@@ -132,10 +132,7 @@ async fn reads_without_a_write_are_linearizable() {
         .await
         .expect("the read succeeds");
     let hash = ValidationTokenHash([1; 32]);
-    let token = stores
-        .validation_tokens
-        .read_linearizable(&hash, Timestamp::UNIX_EPOCH)
-        .await;
+    let token = stores.validation_tokens.read_linearizable(&hash).await;
     token.expect("the read succeeds");
     let expected = ["credentials", "credentials", "refresh_families", "validation_tokens"];
     assert_eq!(take_linearizable(&sent), expected);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{self, ANA_MAIL, BUSINESS, to_strings};
 use crate::jwt::claims;
+use crate::renew_token::refresh_of;
 use crate::test_app::{LOCKED, NOT_VALID, Setup, TestApp, field};
 use test_support::http::{Answer, Request};
 
@@ -55,13 +56,21 @@ fn saml_login_returns_a_validation_token() {
 }
 
 #[test]
-fn a_validation_token_works_once_for_its_target() {
+fn a_validation_token_starts_one_session_at_its_target() {
     let app = TestApp::start();
     let token = app.validation_token(ANA_MAIL, "portal");
     let (portal, shop) = (app.client_token("portal"), app.client_token("shop"));
     assert_eq!(app.renew(&shop, &token, "true").summary(), NOT_VALID);
-    assert_eq!(app.renew(&portal, &token, "true").status, 200);
+    let refresh = refresh_of(&app.renew(&portal, &token, "true"));
+    // The answer may have been lost: it is given again for 30 seconds, to this client alone.
+    app.clock.advance_seconds(29);
+    assert_eq!(refresh_of(&app.renew(&portal, &token, "true")), refresh);
+    assert_eq!(app.renew(&portal, &token, "false").summary(), NOT_VALID);
+    assert_eq!(app.renew(&shop, &token, "true").summary(), NOT_VALID);
+    app.clock.advance_seconds(1);
     assert_eq!(app.renew(&portal, &token, "true").summary(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &refresh, "true").status, 200);
+    assert_eq!(app.event_types("ana"), ["session.started"]);
 }
 
 #[test]

@@ -264,7 +264,7 @@ impl RefreshFamily {
             FamilyStatus::Revoked(_) => Verdict::Ended,
             FamilyStatus::Closed(closure) => {
                 let has_closed_it = token.generation == closure.generation && (is_current || is_previous);
-                if has_closed_it && !is_expired && is_within(grace, closure.at, now) {
+                if has_closed_it && !is_expired && time::is_within(grace, closure.at, now) {
                     Verdict::ClosedByThisToken
                 } else {
                     Verdict::Ended
@@ -277,7 +277,7 @@ impl RefreshFamily {
                     Verdict::Current
                 }
             }
-            FamilyStatus::Active if is_previous && is_within(grace, self.rotated_at, now) => {
+            FamilyStatus::Active if is_previous && time::is_within(grace, self.rotated_at, now) => {
                 if is_expired {
                     Verdict::Ended
                 } else {
@@ -309,12 +309,6 @@ impl RefreshFamily {
             ..self.clone()
         }
     }
-}
-
-/// Returns whether less than `grace` has passed since `start`. `now` may be before `start`: B reads its clock, A writes
-/// `start`, B reads the family. Such a `now` is inside any grace time except zero.
-fn is_within(grace: Duration, start: Timestamp, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO) < grace
 }
 
 fn is_same(presented: Nonce, stored: Option<Nonce>) -> bool {

@@ -3,4 +3,4 @@
 pub mod permissions;
 mod validation_token;
 
-pub use validation_token::{ValidationToken, ValidationTokenHash, ValidationTokenSecret};
+pub use validation_token::{Consumption, Redemption, ValidationToken, ValidationTokenHash, ValidationTokenSecret};

@@ -41,6 +41,7 @@ fn main() {
         key_rotation::services_accept_the_next_key_without_a_restart,
         key_rotation::every_service_rejects_a_revoked_key,
         lost_response::rotation_with_a_lost_response_returns_its_successor,
+        lost_response::redemption_with_a_lost_response_is_repeated,
         leaks::logs_contain_no_secret_and_no_contact,
         descriptions::each_service_describes_only_its_own_operations,
         command_line::check_reports_that_a_start_would_succeed,

@@ -30,6 +30,8 @@ enum Path {
     ByValidationToken,
     /// A used validation token. The old primary does not show that it is used.
     ByUsedValidationToken,
+    /// A validation token that was used before the old primary was cut off.
+    RedeemingAgain,
     ByChangeAppToken,
     ByIdentityProvider,
     /// The same without `remember-me`: there is nothing to write.
@@ -41,7 +43,7 @@ enum Path {
     ChangeApp,
 }
 
-const PATHS: [Path; 14] = [
+const PATHS: [Path; 15] = [
     Path::Renewing,
     Path::Repeating,
     Path::Overtaken,
@@ -49,6 +51,7 @@ const PATHS: [Path; 14] = [
     Path::ForgettingAgain,
     Path::ByValidationToken,
     Path::ByUsedValidationToken,
+    Path::RedeemingAgain,
     Path::ByChangeAppToken,
     Path::ByIdentityProvider,
     Path::ByIdentityProviderOnce,
@@ -147,11 +150,15 @@ impl Trial {
             Path::ByChangeAppToken => self.there.caller.change_app(&bearer, &self.there.fixtures.portal.id),
             _ => handle_auth(&self.there, &user),
         };
+        let validation = validation.send().await.text("validationToken");
+        if path == Path::RedeemingAgain {
+            self.renew_there(&validation, true).await;
+        }
         UserTokens {
-            validation: validation.send().await.text("validationToken"),
+            user,
             bearer,
             refresh,
-            user,
+            validation,
         }
     }
 
@@ -179,7 +186,7 @@ impl Trial {
         match path {
             Path::Renewing | Path::Repeating | Path::Overtaken => by_token(&tokens.refresh, true),
             Path::Forgetting | Path::ForgettingAgain => by_token(&tokens.refresh, false),
-            Path::ByValidationToken | Path::ByUsedValidationToken | Path::ByChangeAppToken => {
+            Path::ByValidationToken | Path::ByUsedValidationToken | Path::RedeemingAgain | Path::ByChangeAppToken => {
                 by_token(&tokens.validation, true)
             }
             Path::ByIdentityProvider => self.here.session_request(&tokens.user, true),

@@ -79,8 +79,9 @@ pub struct TokenSettings {
     #[serde(with = "duration")]
     #[schemars(with = "SignedDuration", extend("formatMinimum" = "1s"))]
     pub refresh_idle_lifetime: Duration,
-    /// Time for which the previous refresh token still gets the same successor, so that a lost response logs no user
-    /// out. After it, the previous token counts as stolen. `0s` allows no reuse.
+    /// Time for which the previous refresh token still gets the same successor, and a used validation token the same
+    /// session, so that a lost response logs no user out. After it, the previous token counts as stolen. `0s` allows no
+    /// reuse.
     #[serde(with = "duration")]
     #[schemars(with = "SignedDuration")]
     pub refresh_grace: Duration,

@@ -46,8 +46,13 @@ impl Sessions {
         self.grace
     }
 
-    pub(crate) fn new_id(&self) -> FamilyId {
-        FamilyId::from_random(self.randomness.object_id())
+    /// Returns the first refresh token of a session that is not stored yet, with the id of the session.
+    pub(crate) fn first_refresh_token(&self) -> RefreshToken {
+        RefreshToken {
+            family: FamilyId::from_random(self.randomness.object_id()),
+            generation: 1,
+            nonce: Nonce(self.randomness.nonce()),
+        }
     }
 
     /// Returns the family that a verified token names, in any status. Absence is read linearizably before it is
@@ -106,28 +111,29 @@ impl Sessions {
 
     /// Counts a session that is about to start. Called before the write, so that a rejected start does not spend a
     /// validation token.
-    pub(crate) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
+    pub(crate) fn take_start(&self, id: &FamilyId, origin: &Origin) -> Result<(), TokenError> {
         self.start_limiter
-            .take(&origin.client, &origin.user, self.clock.now())
+            .take((&origin.client, &origin.user), id, self.clock.now())
             .map_err(|wait| TokenError::TooManySessions { wait })
     }
 
-    /// Starts a family. A branch expires no later than `ends_at`, the end of its parent. Returns the family, and
-    /// whether this call inserted it: `false` if an earlier attempt of the same call did.
+    /// Starts the family of its first refresh token. A branch expires no later than `ends_at`, the end of its parent.
+    /// Returns whether this call inserted the family: `false` if an earlier attempt of the same call did, or another use
+    /// of the same validation token.
     pub(crate) async fn start(
         &self,
         call: &Call,
-        id: FamilyId,
+        first: &RefreshToken,
         origin: Origin,
         ends_at: Option<Timestamp>,
-    ) -> Result<(RefreshFamily, bool), StoreError> {
+    ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let absolute_expires_at = ends_at.unwrap_or_else(|| time::after(now, self.absolute_lifetime));
         let family = RefreshFamily {
-            id,
+            id: first.family.clone(),
             origin,
-            generation: 1,
-            nonce: Nonce(self.randomness.nonce()),
+            generation: first.generation,
+            nonce: first.nonce,
             previous_nonce: None,
             rotated_at: now,
             absolute_expires_at,
@@ -135,8 +141,7 @@ impl Sessions {
             status: FamilyStatus::Active,
         };
         let event = events::start_event(self.event_context(call, now), &family);
-        let is_new = self.families.start(&family, event).await?;
-        Ok((family, is_new))
+        self.families.start(&family, event).await
     }
 
     /// Returns the family as a rotation at `now` would leave it, with a fresh nonce. Writes nothing.
@@ -207,6 +212,11 @@ impl Sessions {
 
     /// Returns the wire form of a family's current token.
     pub(crate) fn encode_current_token(&self, family: &RefreshFamily) -> String {
-        self.refresh_token_codec.encode(&family.current_token())
+        self.encode(&family.current_token())
+    }
+
+    /// Returns the wire form of a token.
+    pub(crate) fn encode(&self, token: &RefreshToken) -> String {
+        self.refresh_token_codec.encode(token)
     }
 }

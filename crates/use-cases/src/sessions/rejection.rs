@@ -19,7 +19,7 @@ pub(crate) enum RejectionReason {
     NotOwned,
     #[error("expired")]
     Expired,
-    /// A parallel request consumed the validation token first.
+    /// The validation token was consumed before, and this use does not repeat the consumption, or comes too late.
     #[error("used")]
     Used,
     /// A spent refresh token was presented (refresh token reuse), which revoked its session.

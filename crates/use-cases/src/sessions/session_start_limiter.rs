@@ -2,7 +2,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::ids::{ClientId, UserId};
+use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::{self, Timestamp};
 
 /// The period over which starts are counted: the setting is a number per minute.
@@ -18,7 +18,7 @@ pub(crate) struct SessionStartLimiter {
 
 #[derive(Default)]
 struct Starts {
-    by_pair: HashMap<(ClientId, UserId), VecDeque<Timestamp>>,
+    by_pair: HashMap<(ClientId, UserId), VecDeque<(Timestamp, FamilyId)>>,
     /// The time at which old starts of all pairs were last removed. This happens once a minute, because it visits every
     /// pair.
     cleaned_at: Option<Timestamp>,
@@ -33,9 +33,15 @@ impl SessionStartLimiter {
         }
     }
 
-    /// Counts a session that starts `now`. If the limit is reached, counts nothing and returns the time until the next
-    /// start is allowed.
-    pub(crate) fn take(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
+    /// Counts the session `id`, which starts `now`. If the limit is reached, counts nothing and returns the time until
+    /// the next start is allowed. A session is counted once, although parallel uses of one validation token start it
+    /// several times.
+    pub(crate) fn take(
+        &self,
+        (client, user): (&ClientId, &UserId),
+        id: &FamilyId,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
         if self.max_per_minute == 0 {
             return Ok(());
         }
@@ -43,11 +49,14 @@ impl SessionStartLimiter {
         starts.clean(now);
         let times = starts.by_pair.entry((client.clone(), user.clone())).or_default();
         drop_old(times, now);
-        if times.len() < self.max_per_minute {
-            times.push_back(now);
+        if times.iter().any(|(_, counted)| counted == id) {
             return Ok(());
         }
-        let oldest = times.front().copied().unwrap_or(now);
+        if times.len() < self.max_per_minute {
+            times.push_back((now, id.clone()));
+            return Ok(());
+        }
+        let oldest = times.front().map_or(now, |(at, _)| *at);
         let left = time::after(oldest, WINDOW).duration_since(now);
         Err(Duration::try_from(left).unwrap_or_default())
     }
@@ -69,26 +78,52 @@ impl Starts {
     }
 }
 
-fn drop_old(times: &mut VecDeque<Timestamp>, now: Timestamp) {
-    while times.front().is_some_and(|oldest| time::after(*oldest, WINDOW) <= now) {
+fn drop_old(times: &mut VecDeque<(Timestamp, FamilyId)>, now: Timestamp) {
+    while times
+        .front()
+        .is_some_and(|(oldest, _)| time::after(*oldest, WINDOW) <= now)
+    {
         times.pop_front();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_767_225_600 + second).unwrap()
     }
 
+    /// Takes a new session.
     fn take(limiter: &SessionStartLimiter, client: &str, user: &str, second: i64) -> Result<(), Duration> {
-        limiter.take(
-            &ClientId::parse(client).unwrap(),
-            &UserId::parse(user).unwrap(),
-            at(second),
-        )
+        static SESSIONS: AtomicU32 = AtomicU32::new(0);
+        let [a, b, c, d] = SESSIONS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let id = [1, 0, 0, 0, 0, 0, 0, 0, a, b, c, d];
+        take_session(limiter, client, user, (id, second))
+    }
+
+    fn take_session(
+        limiter: &SessionStartLimiter,
+        client: &str,
+        user: &str,
+        (id, second): ([u8; 12], i64),
+    ) -> Result<(), Duration> {
+        let pair = (&ClientId::parse(client).unwrap(), &UserId::parse(user).unwrap());
+        limiter.take(pair, &FamilyId::from_random(id), at(second))
+    }
+
+    #[test]
+    fn a_session_is_counted_once() {
+        let limiter = SessionStartLimiter::new(2);
+        for _ in 0..64 {
+            assert_eq!(take_session(&limiter, "portal", "ana", ([1; 12], 0)), Ok(()));
+        }
+        assert_eq!(take_session(&limiter, "portal", "ana", ([2; 12], 0)), Ok(()));
+        assert!(take_session(&limiter, "portal", "ana", ([3; 12], 0)).is_err());
+        assert_eq!(take_session(&limiter, "portal", "ana", ([1; 12], 59)), Ok(()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use domain::caller::{Call, CallingUser};
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, FamilyId, UserId};
-use domain::sessions::{Origin, SignedRefreshToken};
+use domain::sessions::{Origin, RefreshToken, SignedRefreshToken, Verdict};
 use domain::time::Timestamp;
 use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{
@@ -66,7 +66,7 @@ pub struct RenewToken {
 
 /// A session that is about to start.
 struct NewSession {
-    id: FamilyId,
+    first: RefreshToken,
     origin: Origin,
     ends_at: Option<Timestamp>,
 }
@@ -90,6 +90,7 @@ impl GrantKind {
     const fn reason(&self, is_remembered: bool, outcome: RenewalOutcome) -> Option<&'static str> {
         match (self, outcome) {
             (Self::IdentityProvider, _) => Some("identity provider"),
+            (Self::ValidationToken, RenewalOutcome::Repeated) => Some("validation token repeated in the grace time"),
             (Self::ValidationToken, _) => Some("validation token"),
             (Self::RefreshToken(_), RenewalOutcome::Repeated) => Some("repeated in the grace time"),
             (Self::RefreshToken(_), _) if !is_remembered => Some("session closed"),
@@ -149,10 +150,9 @@ impl RenewToken {
                     None => Err(reject(call, None, RejectionReason::Forged)),
                 }
             }
-            RenewalGrant::Token { token, expected } => self
-                .by_validation_token(call, &token, &expected, is_remembered)
-                .await
-                .map(renewed),
+            RenewalGrant::Token { token, expected } => {
+                self.by_validation_token(call, &token, &expected, is_remembered).await
+            }
         };
         self.telemetry.record(MetricEvent::Renewal(match &result {
             Ok((_, outcome)) => *outcome,
@@ -224,16 +224,54 @@ impl RenewToken {
         }
     }
 
+    /// Counts a session start, and rejects it if the client has started too many sessions of the user.
+    fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
+        let allowed = session.map_or(Ok(()), |session| {
+            self.sessions.take_start(&session.first.family, &session.origin)
+        });
+        if allowed.is_err() {
+            self.telemetry
+                .record(MetricEvent::RequestRefused(RequestLimit::Sessions));
+        }
+        allowed
+    }
+
+    /// Starts the session, and returns its first refresh token.
+    ///
+    /// The session may exist: an earlier attempt of this call inserted it, or another use of the same validation token.
+    /// Then it gets the same token again while this is the session's current one. The read is linearizable, because the
+    /// insert that found the session gives no guarantee about later reads.
+    async fn start(
+        &self,
+        call: &Call,
+        NewSession { first, origin, ends_at }: NewSession,
+    ) -> Result<WriteEffect<String>, TokenError> {
+        let refresh_token = self.sessions.encode(&first);
+        if self.sessions.start(call, &first, origin, ends_at).await? {
+            return Ok(WriteEffect::Changed(refresh_token));
+        }
+        let reason = match self.sessions.read_linearizable(&first.family).await? {
+            Some(family) => match family.judge(&first, self.clock.now(), self.sessions.grace()) {
+                Verdict::Current => return Ok(WriteEffect::Unchanged(refresh_token)),
+                Verdict::Superseded | Verdict::Replayed => RejectionReason::Used,
+                Verdict::ClosedByThisToken | Verdict::Ended => RejectionReason::of_inactive(&family),
+            },
+            None => RejectionReason::Unknown,
+        };
+        Err(reject(call, Some(&first.family), reason))
+    }
+}
+
+impl NewSession {
     /// Builds a session that is not stored yet. A branch gets the ancestors and the end that its parent session passes
     /// on.
-    fn new_session(
-        &self,
+    fn new(
+        first: RefreshToken,
         user: &CallingUser,
         client: ClientId,
         groups: AssertedGroups,
         (ancestors, ends_at): (Vec<FamilyId>, Option<Timestamp>),
-    ) -> NewSession {
-        let id = self.sessions.new_id();
+    ) -> Self {
         let origin = Origin {
             user: user.id.clone(),
             client,
@@ -243,29 +281,6 @@ impl RenewToken {
             epoch: user.epoch,
             administrative_groups: groups.administrative,
         };
-        NewSession { id, origin, ends_at }
-    }
-
-    /// Counts a session start, and rejects it if the client has started too many sessions of the user.
-    fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
-        let allowed = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
-        if allowed.is_err() {
-            self.telemetry
-                .record(MetricEvent::RequestRefused(RequestLimit::Sessions));
-        }
-        allowed
-    }
-
-    /// Starts the session, and returns its first refresh token.
-    async fn start(
-        &self,
-        call: &Call,
-        NewSession { id, origin, ends_at }: NewSession,
-    ) -> Result<WriteEffect<String>, TokenError> {
-        let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
-        Ok(WriteEffect::of_insert(
-            is_new,
-            self.sessions.encode_current_token(&family),
-        ))
+        Self { first, origin, ends_at }
     }
 }

@@ -11,7 +11,7 @@ use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{Clock, Randomness};
 
 use super::{TokensPorts, TokensSettings};
-use crate::sessions::{Issuance, MintGate, Minted, Subject, TokenError, UserSubject, WriteEffect};
+use crate::sessions::{Issuance, MintGate, Minted, Sessions, Subject, TokenError, UserSubject, WriteEffect};
 
 /// A validation token, with which the target application gets the user's tokens.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(super) struct ValidationTokenIssuer {
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
     gate: Arc<MintGate>,
+    sessions: Arc<Sessions>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     lifetime: Duration,
@@ -50,6 +51,7 @@ impl ValidationTokenIssuer {
             validation_tokens: ports.stores.validation_tokens.clone(),
             hasher: ports.crypto.hasher.clone(),
             gate: issuance.gate.clone(),
+            sessions: issuance.sessions.clone(),
             clock: ports.runtime.clock.clone(),
             randomness: ports.runtime.randomness.clone(),
             lifetime: settings.validation_token_lifetime,
@@ -80,6 +82,8 @@ impl ValidationTokenIssuer {
                 .session_expires_at
                 .map_or(expires_at, |session| session.min(expires_at)),
             administrative_groups: new.groups.administrative,
+            first_refresh_token: Some(self.sessions.first_refresh_token()),
+            consumption: None,
         };
         let write = async {
             let is_new = self.validation_tokens.issue(&token).await?;

@@ -17,6 +17,7 @@ use use_cases::tokens::{
 };
 
 use test_support::TestApp;
+use test_support::app::GRACE;
 use test_support::calls::{
     PORTAL, address_of, by_identity_provider, by_token, caller, client, renew, renew_as, saml_login,
 };
@@ -184,12 +185,14 @@ async fn a_token_without_session_passes_no_ancestor_and_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_validation_token_works_once_at_its_target_only() {
+async fn the_validation_token_starts_one_branch_at_its_target_only() {
     let app = app().await;
     let (holder, _) = session(&app, &app.user().await).await;
     let token = change_app_token(&app.tokens, &holder, SHOP).await;
     assert_not_valid(&app.renew(&token).await);
-    redeem(&app, &token).await.unwrap();
+    let branch = redeem(&app, &token).await.unwrap().refresh_token;
+    assert_eq!(redeem(&app, &token).await.unwrap().refresh_token, branch);
+    app.clock.advance(GRACE);
     assert_not_valid(&redeem(&app, &token).await);
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
-use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
+use ports::{Identities, IdentitySaveOutcome, StoreError};
 use use_cases::sessions::TokenError;
 use use_cases::tokens::{HandleAuthRequest, TokensSettings};
 
@@ -161,7 +161,7 @@ async fn groups_that_may_not_be_asserted_are_not_stored() {
         let issued = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
         let validation_token = issued.into_inner().validation_token;
         let hash = Sha256.hash(validation_token.reveal());
-        let stored = app.stores.validation_tokens.find(&hash, app.clock.now()).await;
+        let stored = app.stores.validation_tokens.find(&hash).await;
         let stored = stored.unwrap().unwrap();
         assert_eq!(stored.groups, owned(names), "{may_assert:?}");
         assert_eq!(stored.administrative_groups, owned(administrative), "{may_assert:?}");

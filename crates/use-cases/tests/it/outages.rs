@@ -20,15 +20,21 @@ enum Path {
     Closing,
     Replaying,
     ByValidationToken,
+    /// A validation token that was used before.
+    RedeemingAgain,
+    /// A validation token, without a session.
+    RedeemingOnce,
     ByIdentityProvider,
 }
 
-const PATHS: [Path; 6] = [
+const PATHS: [Path; 8] = [
     Path::Renewing,
     Path::RenewingAgain,
     Path::Closing,
     Path::Replaying,
     Path::ByValidationToken,
+    Path::RedeemingAgain,
+    Path::RedeemingOnce,
     Path::ByIdentityProvider,
 ];
 
@@ -49,6 +55,12 @@ impl Path {
                 by_token(&first, true)
             }
             Self::ByValidationToken => by_token(&app.validation_token(user).await, true),
+            Self::RedeemingAgain => {
+                let request = by_token(&app.validation_token(user).await, true);
+                renew(&app.tokens, request.clone()).await.unwrap();
+                request
+            }
+            Self::RedeemingOnce => by_token(&app.validation_token(user).await, false),
             Self::ByIdentityProvider => by_identity_provider(user),
         }
     }
@@ -57,11 +69,11 @@ impl Path {
     /// renewed afterwards.
     fn is_expected(self, retried: &Result<(), TokenError>, renewable: usize) -> bool {
         match self {
-            Self::Renewing | Self::RenewingAgain => retried.is_ok() && renewable == 1,
-            Self::Closing => retried.is_ok() && renewable == 0,
+            Self::Renewing | Self::RenewingAgain | Self::ByValidationToken | Self::RedeemingAgain => {
+                retried.is_ok() && renewable == 1
+            }
+            Self::RedeemingOnce | Self::Closing => retried.is_ok() && renewable == 0,
             Self::Replaying => matches!(retried, Err(TokenError::TokenNotValid)) && renewable == 0,
-            // If the answer of the consumption was lost, the token is spent, and the application starts a new login.
-            Self::ByValidationToken => matches!(retried, Ok(()) | Err(TokenError::TokenNotValid)) && renewable <= 1,
             // If the answer of the start was lost, the session stays active, but no client has its token.
             Self::ByIdentityProvider => retried.is_ok() && (1..=2).contains(&renewable),
         }

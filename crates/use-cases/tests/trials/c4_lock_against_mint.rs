@@ -35,6 +35,8 @@ enum Path {
     Rotating,
     Closing,
     ByValidationToken,
+    /// A validation token that was used before.
+    ByUsedValidationToken,
     ByIdentityProvider,
     FromASession,
     HandleAuth,
@@ -42,10 +44,11 @@ enum Path {
     ByChangeAppToken,
 }
 
-const PATHS: [Path; 8] = [
+const PATHS: [Path; 9] = [
     Path::Rotating,
     Path::Closing,
     Path::ByValidationToken,
+    Path::ByUsedValidationToken,
     Path::ByIdentityProvider,
     Path::FromASession,
     Path::HandleAuth,
@@ -99,6 +102,8 @@ struct HeldTokens {
     user: UserId,
     refresh_token: String,
     validation_token: String,
+    /// A validation token that was used.
+    used_validation_token: String,
     /// A validation token from `change-app`.
     changed: String,
     holder: Call,
@@ -106,8 +111,14 @@ struct HeldTokens {
 
 impl HeldTokens {
     /// Returns the tokens that can be renewed.
-    fn tokens(&self) -> [String; 3] {
-        [&self.refresh_token, &self.validation_token, &self.changed].map(Clone::clone)
+    fn tokens(&self) -> [String; 4] {
+        [
+            &self.refresh_token,
+            &self.validation_token,
+            &self.used_validation_token,
+            &self.changed,
+        ]
+        .map(Clone::clone)
     }
 }
 
@@ -195,11 +206,14 @@ async fn issue_tokens(app: &TestApp) -> HeldTokens {
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
     let holder = app.caller_of(&tokens);
+    let used_validation_token = app.validation_token(&user).await;
+    app.renew(&used_validation_token).await.unwrap();
     HeldTokens {
         changed: change_app(&app.tokens, &holder).await.unwrap(),
         holder,
         refresh_token: tokens.refresh_token.unwrap(),
         validation_token: app.validation_token(&user).await,
+        used_validation_token,
         user,
     }
 }
@@ -244,6 +258,7 @@ async fn mint(tokens: &TokensUseCases, path: Path, held: &HeldTokens) -> Result<
         Path::Rotating => renew(tokens, by_token(&held.refresh_token, true)).await,
         Path::Closing => renew(tokens, by_token(&held.refresh_token, false)).await,
         Path::ByValidationToken => renew(tokens, by_token(&held.validation_token, true)).await,
+        Path::ByUsedValidationToken => renew(tokens, by_token(&held.used_validation_token, true)).await,
         Path::ByIdentityProvider => renew(tokens, by_identity_provider(&held.user)).await,
         Path::FromASession => renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await,
         Path::ByChangeAppToken => renew(tokens, by_token(&held.changed, true)).await,

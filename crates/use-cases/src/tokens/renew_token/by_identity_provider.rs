@@ -3,7 +3,7 @@ use domain::client::Client;
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
 
-use super::{RenewToken, RenewalResult};
+use super::{NewSession, RenewToken, RenewalResult};
 use crate::sessions::{ActiveUser, Subject, TokenError, UserSubject, WriteEffect, calling_user, issue};
 
 impl RenewToken {
@@ -84,8 +84,11 @@ impl RenewToken {
         let own = require_identity_provider(own)?;
         let no_parent = (Vec::new(), None);
         let groups = AssertedGroups::default();
-        let session = is_remembered.then(|| self.new_session(&user, own.id.clone(), groups.clone(), no_parent));
-        user.session = session.as_ref().map(|session| session.id.clone());
+        let session = is_remembered.then(|| {
+            let first = self.sessions.first_refresh_token();
+            NewSession::new(first, &user, own.id.clone(), groups.clone(), no_parent)
+        });
+        user.session = session.as_ref().map(|session| session.first.family.clone());
         let subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
