@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
 use domain::client::ClientSecretDigest;
+use domain::sessions::{UsedOnceKey, UsedOncePurpose};
 use domain::tokens::ValidationTokenHash;
 use ports::Randomness as _;
+use ports::sessions::UsedOnceHasher;
 use ports::tokens::{ClientSecrets, KeySet, TokensCrypto, ValidationTokenHasher};
 
 use crate::SystemRandomness;
@@ -29,6 +31,21 @@ impl ValidationTokenHasher for Sha256 {
     }
 }
 
+/// Each part is preceded by its length in eight bytes, so that no other parts have the same hash.
+impl UsedOnceHasher for Sha256 {
+    fn key(&self, purpose: UsedOncePurpose, parts: &[&str]) -> UsedOnceKey {
+        let mut hashed = Vec::new();
+        for part in parts {
+            hashed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            hashed.extend_from_slice(part.as_bytes());
+        }
+        UsedOnceKey {
+            purpose,
+            hash: sha256(&[&hashed]),
+        }
+    }
+}
+
 impl ClientSecrets for Sha256 {
     fn digest(&self, secret: &str) -> ClientSecretDigest {
         let salt = SystemRandomness.nonce();
@@ -51,12 +68,22 @@ pub fn tokens_crypto(key_set: Arc<dyn KeySet>) -> TokensCrypto {
         key_set,
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
+        used_once_hasher: Arc::new(Sha256),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_parts_have_another_key() {
+        let key = |parts: &[&str]| Sha256.key(UsedOncePurpose::SamlAssertion, parts);
+        assert_eq!(key(&["ab", "c"]), key(&["ab", "c"]));
+        for other in [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &["c", "ab"]] {
+            assert_ne!(key(&["ab", "c"]), key(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_digest_matches_its_own_secret_only() {

@@ -73,6 +73,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
         refresh_families: Arc::new(sessions::refresh_families::MongodbRefreshFamilies::new(
             database.clone(),
         )),
+        used_once: Arc::new(sessions::used_once::MongodbUsedOnce(database.clone())),
         upkeep: Arc::new(upkeep::MongodbUpkeep::new(database)),
     })
 }

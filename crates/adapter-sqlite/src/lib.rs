@@ -57,6 +57,7 @@ pub fn open(settings: &SqliteSettings) -> Result<EmbeddedStore, OpenError> {
         send_quotas: Arc::new(factors::send_quotas::SqliteSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(sessions::refresh_families::SqliteRefreshFamilies(database.clone())),
+        used_once: Arc::new(sessions::used_once::SqliteUsedOnce(database.clone())),
         upkeep: Arc::new(upkeep::SqliteUpkeep::new(database)),
     };
     Ok(EmbeddedStore {

@@ -11,7 +11,7 @@ use stored_forms::{Collection, collection, collections};
 use crate::row_codec::integer;
 
 /// Migrations in order. The file's `user_version` is the number of applied migrations.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -194,6 +194,12 @@ INSERT INTO factor_sets SELECT user_id, version,
 DROP TABLE factor_sets_3;
 ";
 
+/// Values that may be used once.
+const USED_ONCE: &str = "
+CREATE TABLE used_once (key TEXT PRIMARY KEY NOT NULL, purge_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX used_once_garbage ON used_once (purge_at);
+";
+
 /// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry among the [`collections`].
 fn versioned_table(collection: &Collection) -> String {
     let table = collection.aggregate.name;
@@ -289,6 +295,7 @@ mod tests {
     use domain::group::AssertedGroups;
     use domain::ids::{ClientId, ContactId, FamilyId, UserId};
     use domain::time::Timestamp;
+    use domain::tokens::{Consumption, ValidationTokenHash};
     use ports::{Cursor, Lease, SaveOutcome};
 
     use super::*;
@@ -546,14 +553,58 @@ mod tests {
         [locked, lock("user-2", false, 1)]
     }
 
+    /// A validation token of version 4 names no session, and was deleted when it was consumed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_version_4_validation_token_can_be_consumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch(&MIGRATIONS[..4].concat()).unwrap();
+        let rows = r#"
+            INSERT INTO validation_tokens (key, target_client, expires_at, document) VALUES
+                (x'0707070707070707070707070707070707070707070707070707070707070707', 'portal', 60000,
+                '{"user":"user-1","originClient":"saml","groups":[],"epoch":3}');
+            PRAGMA user_version = 4;"#;
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
+
+        let tokens = crate::open(&SqliteSettings { file, workers: 1 })
+            .unwrap()
+            .stores
+            .validation_tokens;
+        let hash = ValidationTokenHash([7; 32]);
+        let found = tokens.find(&hash).await.unwrap().unwrap();
+        assert_eq!(
+            (found.epoch, &found.first_refresh_token, found.consumption),
+            (3, &None, None)
+        );
+        let consumption = Consumption {
+            at: Timestamp::from_millisecond(59_999).unwrap(),
+            starts_session: true,
+        };
+        let portal = ClientId::parse("portal").unwrap();
+        assert!(tokens.consume(&hash, &portal, consumption).await.unwrap());
+        assert!(!tokens.consume(&hash, &portal, consumption).await.unwrap());
+        assert_eq!(
+            tokens.find(&hash).await.unwrap().unwrap().consumption,
+            Some(consumption)
+        );
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn filled_files_of_every_version_keep_sets_locks_and_events() {
         for version in 1..NEWEST_VERSION {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("authme.sqlite");
             let connection = Connection::open(&file).unwrap();
-            connection.execute_batch(&MIGRATIONS[..version].concat()).unwrap();
-            connection.execute_batch(&filled_file(version)).unwrap();
+            // From version 4 on, the rows are those that the migration to version 4 wrote.
+            let filled = version.min(3);
+            connection.execute_batch(&MIGRATIONS[..filled].concat()).unwrap();
+            connection.execute_batch(&filled_file(filled)).unwrap();
+            connection.execute_batch(&MIGRATIONS[filled..version].concat()).unwrap();
+            connection
+                .pragma_update(None, "user_version", integer(version as u64))
+                .unwrap();
             drop(connection);
 
             let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();

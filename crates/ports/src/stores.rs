@@ -7,7 +7,7 @@ use domain::factors::FactorSet;
 use domain::ids::UserId;
 
 use crate::factors::{FactorSets, SendQuotas};
-use crate::sessions::RefreshFamilies;
+use crate::sessions::{RefreshFamilies, UsedOnce};
 use crate::tokens::ValidationTokens;
 use crate::{
     Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness, StoreError,
@@ -37,6 +37,8 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     /// Sessions.
     pub refresh_families: Arc<dyn RefreshFamilies>,
+    /// Values that may be used once.
+    pub used_once: Arc<dyn UsedOnce>,
     /// What a process does with the database besides its use cases.
     pub upkeep: Arc<dyn StoreUpkeep>,
 }

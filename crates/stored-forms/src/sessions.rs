@@ -1,12 +1,18 @@
 //! The collections of sessions.
 
-use ports::sessions::REFRESH_FAMILIES;
+use ports::sessions::{REFRESH_FAMILIES, USED_ONCE};
 
 use crate::collection::Collection;
 
 /// The collections of sessions.
-pub const COLLECTIONS: &[Collection] = &[Collection {
-    user: Some("user"),
-    purge_at: Some("absoluteExpiresAt"),
-    ..Collection::kept(&REFRESH_FAMILIES)
-}];
+pub const COLLECTIONS: &[Collection] = &[
+    Collection {
+        user: Some("user"),
+        purge_at: Some("absoluteExpiresAt"),
+        ..Collection::kept(&REFRESH_FAMILIES)
+    },
+    Collection {
+        purge_at: Some("purgeAt"),
+        ..Collection::kept(&USED_ONCE)
+    },
+];

@@ -12,10 +12,10 @@ use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
-use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason, UsedOnceKey};
 use domain::time::Timestamp;
 use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
-use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome, UsedOnce};
 use ports::tokens::ValidationTokens;
 use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError, Stores};
 use tokio::runtime::Handle;
@@ -79,6 +79,7 @@ pub fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores
         lock_statuses: Faulty::new(&stores.lock_statuses, injector),
         validation_tokens: Faulty::new(&stores.validation_tokens, injector),
         refresh_families: Faulty::new(&stores.refresh_families, injector),
+        used_once: Faulty::new(&stores.used_once, injector),
         ..stores.clone()
     }
 }
@@ -188,6 +189,14 @@ impl ValidationTokens for Faulty<dyn ValidationTokens> {
     ) -> Result<bool, StoreError> {
         let consumed = self.inner.consume(hash, client, consumption);
         self.call("validation_tokens.consume", consumed).await
+    }
+}
+
+#[async_trait]
+impl UsedOnce for Faulty<dyn UsedOnce> {
+    async fn mark_used(&self, key: &UsedOnceKey, purge_at: Timestamp) -> Result<bool, StoreError> {
+        self.call("used_once.mark_used", self.inner.mark_used(key, purge_at))
+            .await
     }
 }
 

@@ -1,1 +1,2 @@
 pub(crate) mod refresh_families;
+pub(crate) mod used_once;

@@ -6,6 +6,7 @@ pub mod events;
 mod refresh_family;
 mod refresh_token;
 mod roles_and_scopes;
+mod used_once;
 
 pub use access_token::{AccessToken, AccessTokenSubject};
 pub use refresh_family::{
@@ -14,3 +15,4 @@ pub use refresh_family::{
 };
 pub use refresh_token::{MalformedRefreshToken, Nonce, RefreshToken, SignedRefreshToken};
 pub use roles_and_scopes::{BusinessNotLinked, RolesAndScopes, administrator_roles};
+pub use used_once::{UsedOnceKey, UsedOncePurpose};

@@ -6,6 +6,8 @@ mod validation_tokens;
 
 use std::sync::Arc;
 
+use crate::sessions::UsedOnceHasher;
+
 pub use client_secrets::ClientSecrets;
 pub use key_set::{KeySet, PublicKey};
 pub use validation_tokens::{VALIDATION_TOKENS, ValidationTokenHasher, ValidationTokens};
@@ -19,4 +21,6 @@ pub struct TokensCrypto {
     pub client_secrets: Arc<dyn ClientSecrets>,
     /// Digests of validation tokens.
     pub hasher: Arc<dyn ValidationTokenHasher>,
+    /// Keys of assertions.
+    pub used_once_hasher: Arc<dyn UsedOnceHasher>,
 }
