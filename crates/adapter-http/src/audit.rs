@@ -114,7 +114,7 @@ impl AuditRecorder {
 }
 
 /// The code of a refresh or validation token that is not valid. Such a token is not a failed authentication of the
-/// caller, and the use cases of renewal record a replay themselves.
+/// caller, and the use cases record a replay themselves. A refused assertion of a SAML login has the same code.
 const TOKEN_NOT_VALID: &str = "20";
 
 /// Returns the objects that the handler recorded, and the well-formed ids in the path.

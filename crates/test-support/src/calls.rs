@@ -9,6 +9,7 @@ use domain::factors::{ContactDraft, MobileDraft};
 use domain::group::ANY_GROUP;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
+use domain::tokens::Assertion;
 use use_cases::sessions::{IssuedTokens, TokenError};
 use use_cases::tokens::{ExpectedSubject, HandleAuthRequest, RenewTokenRequest, RenewalGrant, TokensUseCases};
 
@@ -114,6 +115,7 @@ pub fn saml_login(address: &str) -> HandleAuthRequest {
         full_name: None,
         business: None,
         ip: None,
+        assertion: Assertion::default(),
     }
 }
 

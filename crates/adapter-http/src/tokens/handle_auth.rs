@@ -4,6 +4,7 @@ use domain::contact::Email;
 use domain::group::{MAX_ASSERTED_GROUPS, MAX_GROUP_NAME_BYTES};
 use domain::ids::BusinessId;
 use domain::tokens::permissions::HandleAuth;
+use domain::tokens::{Assertion, AssertionId};
 use serde::Deserialize;
 use use_cases::tokens::{HandleAuthRequest, TokensUseCases};
 use utoipa::ToSchema;
@@ -47,6 +48,17 @@ struct HandleAuthBody {
     #[schema(example = "ABC1234")]
     #[serde(rename = "mainframeLogon")]
     _mainframe_logon: Option<String>,
+    /// The id of the assertion that the integration verified, such as `ID` of the SAML assertion: 1 to 256 bytes. The
+    /// caller gets one validation token for it.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        example = "_d71a3a8e9fcc45c9e9d248ef7049393fc8f04e5f75"
+    )]
+    assertion_id: Option<String>,
+    /// The time from which the assertion is not valid: RFC 3339, at most 24 hours ahead.
+    #[schema(format = DateTime, example = "2026-11-28T12:05:00Z")]
+    not_on_or_after: Option<String>,
     /// The IP address of the user. The default is the address that the request comes from.
     ip: Option<String>,
 }
@@ -75,6 +87,16 @@ fn parse_groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     }
 }
 
+fn parse_assertion(id: Option<String>, end: Option<String>) -> Result<Assertion, Problem> {
+    let id = id.map(AssertionId::parse).transpose();
+    let end = end.map(|end| end.parse()).transpose();
+    Ok(Assertion {
+        id: id.map_err(|error| Problem::malformed_field("assertionId", format!("assertionId must have {error}")))?,
+        not_on_or_after: end
+            .map_err(|_| Problem::malformed_field("notOnOrAfter", "notOnOrAfter must be a time as in RFC 3339"))?,
+    })
+}
+
 pub(crate) async fn handle(
     authorised: Authorised<HandleAuth>,
     request: HttpRequest,
@@ -99,6 +121,7 @@ pub(crate) async fn handle(
             .transpose()
             .map_err(business_problem)?,
         ip: user_address(body.ip, &request, &proxies)?,
+        assertion: parse_assertion(body.assertion_id, body.not_on_or_after)?,
     };
     let minted = tokens.handle_auth.run(&authorised.call, login).await.map_err(problem)?;
     Ok(respond(&authorised, StatusCode::OK, minted))
@@ -111,7 +134,9 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
             "Starts the login of a user whom a SAML integration has authenticated. Issues a validation token \
              that the target application can use once, within 60 seconds by default, in `renewToken`. An \
              unknown e-mail \
-             address creates the user if the target client is registered for that.",
+             address creates the user if the target client is registered for that. With `assertionId`, one \
+             assertion gets one validation token: a second request with it is refused with status 401 and code \
+             20, as is an assertion after its `notOnOrAfter`. Then the user logs in again.",
         )
         .requires::<HandleAuth>()
         .parameter(

@@ -74,6 +74,65 @@ fn a_validation_token_starts_one_session_at_its_target() {
 }
 
 #[test]
+fn an_assertion_gets_one_validation_token() {
+    let app = TestApp::start();
+    let mut login = with("assertionId", json!("_d71a3a8e9f"));
+    login["notOnOrAfter"] = json!("2026-01-01T00:05:00Z");
+    assert_eq!(
+        summarize(&app.saml_login("portal", &login)),
+        r#"200 {"ip":"127.0.0.1","originClientId":"gateway","userId":"ana","validationToken":"…"}"#
+    );
+    let used = r#"401 [{"code":"20","message":"the assertion was used before","field":"assertionId"}]"#;
+    for target in ["portal", "shop"] {
+        assert_eq!(app.saml_login(target, &login).summary(), used);
+    }
+    assert_eq!(app.saml_login("portal", &with("assertionId", json!("_2"))).status, 200);
+    // Null is absent, as for every optional member.
+    for _ in 0..2 {
+        assert_eq!(app.saml_login("portal", &with("assertionId", json!(null))).status, 200);
+    }
+}
+
+#[test]
+fn an_assertion_that_has_ended_is_refused() {
+    let app = TestApp::start();
+    let ending = |text: &str| app.saml_login("portal", &with("notOnOrAfter", json!(text))).summary();
+    let expired = r#"401 [{"code":"20","message":"the assertion has expired","field":"notOnOrAfter"}]"#;
+    assert_eq!(ending("2026-01-01T00:00:00Z"), expired);
+    assert_eq!(ending("2025-12-31T22:00:00-02:00"), expired);
+    assert_eq!(
+        ending("2026-01-02T00:00:01Z"),
+        r#"400 [{"code":"01","message":"notOnOrAfter must be at most 24 hours ahead","field":"notOnOrAfter"}]"#
+    );
+    assert!(ending("2026-01-01T21:00:00-03:00").starts_with("200 "));
+    for bad in ["", "soon", "1767225600", "2026-01-01", "2026-01-01T00:05:00"] {
+        assert_eq!(
+            ending(bad),
+            r#"400 [{"code":"01","message":"notOnOrAfter must be a time as in RFC 3339","field":"notOnOrAfter"}]"#,
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn an_assertion_id_has_1_to_256_bytes() {
+    let app = TestApp::start();
+    let rejected = r#"400 [{"code":"01","message":"assertionId must have 1 to 256 bytes","field":"assertionId"}]"#;
+    for bad in [String::new(), "x".repeat(257)] {
+        assert_eq!(
+            app.saml_login("portal", &with("assertionId", json!(bad))).summary(),
+            rejected
+        );
+    }
+    assert_eq!(
+        app.saml_login("portal", &with("assertionId", json!("x".repeat(256))))
+            .status,
+        200
+    );
+    assert_eq!(app.saml_login("portal", &with("assertionId", json!(7))).status, 400);
+}
+
+#[test]
 fn a_validation_token_expires_after_sixty_seconds() {
     let app = TestApp::start();
     let portal = app.client_token("portal");

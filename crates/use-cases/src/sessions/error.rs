@@ -17,6 +17,12 @@ pub enum TokenError {
     UserNotFound,
     #[error("the token is unknown, expired, used or revoked")]
     TokenNotValid,
+    #[error("the assertion was used before")]
+    AssertionUsed,
+    #[error("the assertion has expired")]
+    AssertionExpired,
+    #[error("notOnOrAfter must be at most 24 hours ahead")]
+    AssertionEndsTooLate,
     #[error("the credential is locked")]
     CredentialLocked,
     #[error("the client is unknown, disabled, or not set up for this flow")]

@@ -7,8 +7,10 @@ use domain::contact::{ContactType, Email};
 use domain::group::AssertedGroups;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use domain::tokens::Assertion;
 use ports::{Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, Randomness};
 
+use super::assertion_guard::AssertionGuard;
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
 use super::{TokensPorts, TokensSettings};
 use crate::UseCaseError;
@@ -28,6 +30,7 @@ pub struct HandleAuthRequest {
     pub full_name: Option<String>,
     pub business: Option<BusinessId>,
     pub ip: Option<IpAddr>,
+    pub assertion: Assertion,
 }
 
 /// Issues a validation token after a SAML login, with which the target application gets the user's tokens.
@@ -35,6 +38,7 @@ pub struct HandleAuth {
     directory: Directory,
     lock_statuses: Arc<dyn LockStatuses>,
     validation_tokens: Arc<ValidationTokenIssuer>,
+    assertions: AssertionGuard,
 }
 
 /// Reads the target client, the user and the groups, and creates the user where the target client is set up for it.
@@ -63,10 +67,16 @@ impl HandleAuth {
             },
             lock_statuses: stores.lock_statuses.clone(),
             validation_tokens,
+            assertions: AssertionGuard::new(ports),
         }
     }
 
-    /// Issues the validation token. Errors are reported in this order: target client, user, lock, business, groups.
+    /// Issues the validation token. Errors are reported in this order: end of the assertion, target client, user, lock,
+    /// business, groups, used assertion.
+    ///
+    /// The assertion is marked as used last, so that a rejected request does not spend it, and before the validation
+    /// token is written, so that it never gets two. If the answer is lost after that, the user logs in again: only the
+    /// hash of the validation token is stored, and a retry cannot be distinguished from a replay of the assertion.
     #[tracing::instrument(
         level = "debug",
         name = "handle_auth",
@@ -78,6 +88,8 @@ impl HandleAuth {
         call: &Call,
         request: HandleAuthRequest,
     ) -> Result<Minted<IssuedValidationToken>, TokenError> {
+        self.assertions
+            .check_end(call, &request.target_client, &request.assertion)?;
         let target = self.directory.find_target(&request.target_client).await?;
         let groups = self
             .directory
@@ -106,6 +118,8 @@ impl HandleAuth {
             return Err(TokenError::BusinessNotLinked);
         }
         let groups = groups?;
+        let used_for = (&request.target_client, &identity.id);
+        self.assertions.mark_used(call, used_for, &request.assertion).await?;
         let subject = UserSubject {
             id: identity.id,
             epoch,

@@ -1,5 +1,6 @@
 //! SAML login, renewal, step-up, introspection and keys.
 
+mod assertion_guard;
 mod change_app;
 mod handle_auth;
 mod inspected_token;

@@ -9,6 +9,7 @@
 
 mod abandoned_commands;
 mod admit_caller;
+mod assertions;
 mod audit;
 mod branches;
 mod change_app;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::tokens::AssertionId;
 use use_cases::sessions::TokenError;
 
 use crate::race::{in_parallel, races};
@@ -10,11 +11,12 @@ use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds};
 use test_support::TestApp;
 use test_support::app::GRACE;
-use test_support::calls::{by_token, caller, renew, saml_login};
+use test_support::calls::{address_of, by_token, caller, renew, saml_login};
 
 races!(
     parallel_uses_of_a_validation_token_start_one_session,
     parallel_first_saml_logins_create_one_user,
+    parallel_logins_with_one_assertion_get_one_validation_token,
 );
 
 async fn parallel_uses_of_a_validation_token_start_one_session(store: Store) {
@@ -79,4 +81,28 @@ async fn race_first_logins(app: &TestApp, address: &str) -> Result<(), String> {
     let found = app.stores.identities.find_by_login(address).await.unwrap();
     let found = found.map(|identity| identity.id);
     ensure(found == users.pop_first(), || format!("the login leads to {found:?}"))
+}
+
+async fn parallel_logins_with_one_assertion_get_one_validation_token(store: Store) {
+    let mut summary = Summary::of("v assertion", store);
+    let app = store.app(GRACE).await;
+    for round in 0..rounds(store, 20) {
+        summary.add(race_assertion(&app, &format!("_{round}")).await);
+    }
+    summary.end();
+}
+
+async fn race_assertion(app: &TestApp, id: &str) -> Result<(), String> {
+    let (tokens, mut request) = (app.tokens.clone(), saml_login(&address_of(&app.user().await)));
+    request.assertion.id = Some(AssertionId::parse(id).unwrap());
+    let answers = in_parallel(64, move |_| {
+        let (tokens, request) = (tokens.clone(), request.clone());
+        async move { tokens.handle_auth.run(&caller("saml"), request).await }
+    });
+    let answers = answers.await;
+    let won = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(TokenError::AssertionUsed)));
+    ensure(won == 1 && refused.count() == 63, || format!("{won} won"))
 }
