@@ -14,5 +14,9 @@ fuzz_target!(|text: &str| {
     assert_eq!(email.masked().chars().count(), printed.chars().count());
     let masked = format!("{:?}", ContactValue::Email(email.clone()));
     assert_eq!(masked, email.masked());
-    assert!(Email::parse(&printed.to_ascii_uppercase()).is_ok());
+    assert!(printed.split_once('@').unwrap().1.is_ascii());
+    // Upper case can make NFKC compose a letter with its mark: `i` and U+0307 stay apart, `I` and U+0307 do not.
+    if printed.is_ascii() {
+        assert!(Email::parse(&printed.to_ascii_uppercase()).is_ok());
+    }
 });

@@ -2,7 +2,11 @@
 //!
 //! A contact prints its mask when it is formatted with `{:?}`, so that no log shows it unmasked.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use unicode_normalization::is_nfkc;
 
 /// The maximum length of an e-mail address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const EMAIL_MAX_BYTES: usize = 254;
@@ -58,7 +62,7 @@ impl ContactType {
 #[error("not a valid e-mail address")]
 pub struct MalformedEmail;
 
-/// An e-mail address: the local part as given, the domain in lower case.
+/// An e-mail address: the local part as given, the domain in lower case and as A-labels (RFC 5890 section 2.3.2.1).
 ///
 /// ```
 /// use domain::contact::Email;
@@ -67,6 +71,7 @@ pub struct MalformedEmail;
 /// assert_eq!(email.as_str(), "Ana.Souza@br.example.com");
 /// assert_eq!(email.comparison_key(), "ana.souza@br.example.com");
 /// assert_eq!(email.masked(), "An*****za@br.e******.com");
+/// assert_eq!(Email::parse("ana@münchen.de")?.as_str(), "ana@xn--mnchen-3ya.de");
 /// assert!(Email::parse("\"ana\"@example.com").is_err());
 /// # Ok::<(), domain::contact::MalformedEmail>(())
 /// ```
@@ -75,26 +80,39 @@ pub struct Email(String);
 
 impl Email {
     /// Parses an address of at most 254 bytes with one `@`. Quoting, comments and literals (RFC 5322 section 3.4.1) are
-    /// rejected. They allow many spellings of one mailbox, and each spelling would have its own send quota.
+    /// rejected. They allow many spellings of one mailbox, and each spelling would have its own send quota. The domain
+    /// becomes A-labels by the mapping of UTS 46, so mail servers without SMTPUTF8 can take it.
     ///
     /// # Errors
     ///
     /// Returns [`MalformedEmail`] for an empty local part or domain label, a second `@`, a control, space or invisible
-    /// character, one of `"\()<>[],;:`, and for an address that is too long before or after its domain is lower-cased.
+    /// character, one of `"\()<>[],;:`, a local part that NFKC would change (`ﬁ`, or the Kelvin sign, which looks like
+    /// `K`), an internationalized domain that UTS 46 rejects, and an address that is too long before or after its domain
+    /// is converted.
     pub fn parse(text: &str) -> Result<Self, MalformedEmail> {
-        if text.len() > EMAIL_MAX_BYTES || text.chars().any(|c| is_unprintable(c) || SPECIALS.contains(c)) {
+        let (local, domain) = split_address(text)?;
+        if !is_nfkc(local) {
             return Err(MalformedEmail);
         }
-        let (local, domain) = text.split_once('@').ok_or(MalformedEmail)?;
-        if local.is_empty() || domain.contains('@') || domain.split('.').any(str::is_empty) {
-            return Err(MalformedEmail);
-        }
-        // Lower case can take more bytes: U+0130 has two, its lower case three.
-        let folded = format!("{local}@{}", domain.to_lowercase());
-        if folded.len() > EMAIL_MAX_BYTES {
+        let domain = to_ascii_domain(domain).ok_or(MalformedEmail)?;
+        let converted = format!("{local}@{domain}");
+        if converted.len() > EMAIL_MAX_BYTES {
             Err(MalformedEmail)
         } else {
-            Ok(Self(folded))
+            Ok(Self(converted))
+        }
+    }
+
+    /// Reads an address from a store. An address that [`parse`](Self::parse) rejects is kept as it is if an earlier
+    /// version accepted it, so that its user stays readable.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MalformedEmail`] for a text that no version accepted.
+    pub fn from_stored(text: &str) -> Result<Self, MalformedEmail> {
+        match Self::parse(text) {
+            Err(_) if split_address(text).is_ok() => Ok(Self(text.to_owned())),
+            parsed => parsed,
         }
     }
 
@@ -103,9 +121,11 @@ impl Email {
         &self.0
     }
 
-    /// Returns the key under which addresses are unique and found at a login: the whole address in lower case.
+    /// Returns the key under which addresses are unique and found at a login: the address with its ASCII letters in
+    /// lower case. Other letters keep their case. Unicode's lower case of the Kelvin sign is the ASCII letter `k`, so it
+    /// would make two mailboxes one login.
     pub fn comparison_key(&self) -> String {
-        self.0.to_lowercase()
+        self.0.to_ascii_lowercase()
     }
 
     /// Returns the only form that events and logs show; see [`mask::email`](crate::mask::email).
@@ -116,6 +136,30 @@ impl Email {
 
 /// The characters that quotes, comments, literals and address lists are written with (RFC 5322 section 3.2.3).
 const SPECIALS: &str = r#""\()<>[],;:"#;
+
+/// Returns local part and domain of a text that has the form of an address.
+fn split_address(text: &str) -> Result<(&str, &str), MalformedEmail> {
+    if text.len() > EMAIL_MAX_BYTES || text.chars().any(|c| is_unprintable(c) || SPECIALS.contains(c)) {
+        return Err(MalformedEmail);
+    }
+    let (local, domain) = text.split_once('@').ok_or(MalformedEmail)?;
+    if local.is_empty() || domain.contains('@') || domain.split('.').any(str::is_empty) {
+        return Err(MalformedEmail);
+    }
+    Ok((local, domain))
+}
+
+/// Returns the domain in lower case and as A-labels; `None` if UTS 46 rejects it. A domain without internationalized
+/// labels need not be a host name: it may have an underscore, for example.
+fn to_ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
+    let is_a_label = |label: &str| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));
+    if domain.is_ascii() && !domain.split('.').any(is_a_label) {
+        return Some(domain.to_ascii_lowercase().into());
+    }
+    let rules = (AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
+    let converted = Uts46::new().to_ascii(domain.as_bytes(), rules.0, rules.1, rules.2);
+    converted.ok()
+}
 
 /// Returns whether the character is a control or white-space character, or a zero-width or bidirectional format
 /// character. With these, two different addresses can look alike.
@@ -362,10 +406,79 @@ mod tests {
     }
 
     #[test]
-    fn parse_rejects_an_address_that_lowering_makes_too_long() {
-        let grows = format!("a@{}", "\u{130}".repeat(126));
-        assert_eq!(grows.len(), EMAIL_MAX_BYTES);
-        assert!(Email::parse(&grows).is_err());
+    fn parse_rejects_an_address_that_its_a_labels_make_too_long() {
+        let address = |local: usize| format!("{}@münchen.de", "a".repeat(local));
+        let longest = Email::parse(&address(236)).unwrap();
+        assert_eq!(longest.as_str().len(), EMAIL_MAX_BYTES);
+        assert!(address(237).len() < EMAIL_MAX_BYTES && Email::parse(&address(237)).is_err());
+    }
+
+    #[test]
+    fn an_internationalized_domain_is_kept_as_a_labels() {
+        for (address, kept) in [
+            ("ana@münchen.de", "ana@xn--mnchen-3ya.de"),
+            ("ana@MÜNCHEN.DE", "ana@xn--mnchen-3ya.de"),
+            ("ana@mu\u{308}nchen.de", "ana@xn--mnchen-3ya.de"),
+            ("ana@XN--Mnchen-3ya.de", "ana@xn--mnchen-3ya.de"),
+            ("ana@exemplo\u{3002}com\u{ff0e}br", "ana@exemplo.com.br"),
+            ("ana@\u{212a}ite.example", "ana@kite.example"),
+            ("ana@faß.de", "ana@xn--fa-hia.de"),
+            ("josé@são.example", "josé@xn--so-sia.example"),
+        ] {
+            let email = Email::parse(address).unwrap();
+            assert_eq!(email.as_str(), kept, "{address}");
+        }
+        for bad in [
+            "ana@xn--zzzzzzzzzzzz99.de",
+            "ana@xn--a.de",
+            "ana@münchen_de.de",
+            "ana@-ü.de",
+            "ana@ü.\u{3002}de",
+            "ana@ü\u{ff20}b.de",
+            "ana@\u{2100}.de",
+            &format!("ana@{}.de", "ü".repeat(64)),
+        ] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_ascii_domain_changes_only_its_case() {
+        for domain in ["localhost", "a_b.example.com", "-a.b", "127.0.0.1", "r3---sn-x.example"] {
+            let address = format!("Ana@{domain}");
+            assert_eq!(Email::parse(&address).unwrap().as_str(), address);
+            let email = Email::parse(&address.to_ascii_uppercase()).unwrap();
+            assert_eq!(email.as_str(), format!("ANA@{domain}"));
+        }
+    }
+
+    #[test]
+    fn only_ascii_letters_are_compared_without_case() {
+        let key = |address: &str| Email::parse(address).unwrap().comparison_key();
+        assert_eq!(key("JOSE@Example.com"), key("jose@example.com"));
+        assert_ne!(key("JOSÉ@example.com"), key("josé@example.com"));
+        assert_eq!(key("JOSÉ@example.com"), "josÉ@example.com");
+    }
+
+    #[test]
+    fn parse_rejects_a_local_part_that_nfkc_changes() {
+        for local in ["\u{212a}.victim", "\u{fb01}m", "ａna", "jose\u{301}", "x\u{b2}"] {
+            assert!(Email::parse(&format!("{local}@example.com")).is_err(), "{local}");
+        }
+        assert!(Email::parse("josé@example.com").is_ok());
+    }
+
+    #[test]
+    fn stored_addresses_of_an_earlier_version_stay_readable() {
+        for (stored, read) in [
+            ("Ana@example.com", "Ana@example.com"),
+            ("josé@münchen.de", "josé@xn--mnchen-3ya.de"),
+            ("\u{212a}@example.com", "\u{212a}@example.com"),
+            ("ana@xn--a.de", "ana@xn--a.de"),
+        ] {
+            assert_eq!(Email::from_stored(stored).unwrap().as_str(), read);
+        }
+        assert!(Email::from_stored("a@b@c").is_err());
     }
 
     /// Generates text of any alphabet that often is an address.
@@ -397,6 +510,8 @@ mod tests {
                 prop_assert_eq!(printed.matches('@').count(), 1);
                 prop_assert!(!printed.contains(is_unprintable));
                 prop_assert_eq!(text.split_once('@').unwrap().0, printed.split_once('@').unwrap().0);
+                prop_assert!(printed.split_once('@').unwrap().1.is_ascii());
+                prop_assert_eq!(Email::from_stored(printed), Ok(email.clone()));
                 prop_assert_eq!(format!("{email:?}"), email.masked());
                 prop_assert_eq!(format!("{:?}", ContactValue::Email(email.clone())), email.masked());
             }

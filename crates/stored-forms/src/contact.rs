@@ -47,7 +47,7 @@ impl From<&ContactValue> for ContactValueForm {
 impl ContactValueForm {
     pub(crate) fn read(&self) -> Result<ContactValue, Corrupt> {
         Ok(match self {
-            Self::Email(address) => ContactValue::Email(Email::parse(address)?),
+            Self::Email(address) => ContactValue::Email(Email::from_stored(address)?),
             Self::Mobile(mobile) => ContactValue::Mobile(mobile.read()?),
         })
     }

@@ -78,7 +78,7 @@ impl IdentityForm {
         let email = |stored: MainEmailForm| {
             Ok::<_, Corrupt>(MainContact {
                 id: ContactId::parse(stored.id)?,
-                value: Email::parse(&stored.address)?,
+                value: Email::from_stored(&stored.address)?,
             })
         };
         let mobile = |stored: MainMobileForm| {

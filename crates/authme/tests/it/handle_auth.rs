@@ -167,6 +167,32 @@ fn unknown_users_return_412_unless_the_target_creates_users() {
 }
 
 #[test]
+fn a_look_alike_address_is_not_another_user() {
+    let app = TestApp::start();
+    let login = |email: &str| app.saml_login("maker", &json!({"email": email, "groups": []}));
+    let victim = field(&login("k.victim@example.com").json(), "userId");
+    assert_eq!(field(&login("K.Victim@EXAMPLE.com").json(), "userId"), victim);
+    // U+212A, the Kelvin sign: Unicode's lower case of it is the ASCII letter `k`.
+    for address in ["\u{212a}.victim@example.com", "ｋ.victim@example.com"] {
+        assert_eq!(login(address).codes(), (400, to_strings(&["08"])), "{address}");
+    }
+    // In a domain, UTS 46 maps it to `k`, as browsers and resolvers do.
+    let kite = field(&login("ana@kite.example").json(), "userId");
+    assert_eq!(field(&login("ana@\u{212a}ite.example").json(), "userId"), kite);
+}
+
+#[test]
+fn an_internationalized_domain_is_one_login_in_any_spelling() {
+    let app = TestApp::start();
+    let login = |email: &str| app.saml_login("maker", &json!({"email": email, "groups": []}));
+    let user = field(&login("josé@münchen.de").json(), "userId");
+    for address in ["josé@MÜNCHEN.de", "josé@mu\u{308}nchen.de", "josé@XN--mnchen-3ya.de"] {
+        assert_eq!(field(&login(address).json(), "userId"), user, "{address}");
+    }
+    assert_ne!(field(&login("josÉ@münchen.de").json(), "userId"), user);
+}
+
+#[test]
 fn known_groups_grant_their_roles() {
     let app = TestApp::start();
     let groups = json!(["UNKNOWN_GROUP", "IDC_GERENCIADOR_MANAGER"]);

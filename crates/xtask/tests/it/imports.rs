@@ -19,7 +19,17 @@ const LISTS_OF_CONTEXTS: [&str; 4] = [
 
 /// The libraries from crates.io that the inner layers and adapter-http may use.
 const ALLOWED_LIBRARIES: [(&str, &[&str]); 4] = [
-    ("domain", &["jiff", "subtle", "thiserror", "zeroize"]),
+    (
+        "domain",
+        &[
+            "idna",
+            "jiff",
+            "subtle",
+            "thiserror",
+            "unicode-normalization",
+            "zeroize",
+        ],
+    ),
     ("ports", &["async-trait", "jiff", "thiserror"]),
     ("use-cases", &["futures-util", "jiff", "thiserror", "tracing"]),
     (
