@@ -41,6 +41,10 @@ impl CodeDigester for HmacCodeDigester {
     fn destination(&self, contact: &ContactValue) -> SendQuotaKey {
         SendQuotaKey::destination(&self.mac(*b"dest", &[&contact.comparison_key()]))
     }
+
+    fn destination_digest(&self, contact: &ContactValue) -> [u8; 32] {
+        self.mac(*b"dest", &[&contact.destination_key()])
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +78,12 @@ mod tests {
         assert_eq!(destination("Ana@Example.com"), destination("ana@example.com"));
         assert_ne!(destination("ana@example.com"), destination("bia@example.com"));
         assert!(!destination("ana@example.com").as_str().contains("ana"));
+        let mailbox = |address: &str| {
+            let contact = ContactValue::Email(Email::parse(address).unwrap());
+            SendQuotaKey::destination(&digester(1).destination_digest(&contact))
+        };
+        assert_eq!(mailbox("Ana+1@example.com"), destination("ana@example.com"));
+        assert_ne!(mailbox("ana+1@example.com"), mailbox("bia+1@example.com"));
     }
 
     #[test]

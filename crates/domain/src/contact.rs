@@ -128,6 +128,19 @@ impl Email {
         self.0.to_ascii_lowercase()
     }
 
+    /// Returns the key that all addresses of one mailbox share: the comparison key without a `+tag`. Many mail systems
+    /// deliver `ana+bank@example.com` to `ana@example.com` (RFC 5233), so both are one destination.
+    pub fn mailbox_key(&self) -> String {
+        let key = self.comparison_key();
+        let parts = key
+            .split_once('@')
+            .and_then(|(local, domain)| Some((local.split_once('+')?.0, domain)));
+        match parts {
+            Some((mailbox, domain)) if !mailbox.is_empty() => format!("{mailbox}@{domain}"),
+            _ => key,
+        }
+    }
+
     /// Returns the only form that events and logs show; see [`mask::email`](crate::mask::email).
     pub fn masked(&self) -> String {
         crate::mask::email(&self.0)
@@ -286,6 +299,14 @@ impl ContactValue {
         }
     }
 
+    /// Returns the key that all contacts share whose messages reach the same mailbox or telephone.
+    pub fn destination_key(&self) -> String {
+        match self {
+            Self::Email(email) => email.mailbox_key(),
+            Self::Mobile(mobile) => mobile.comparison_key(),
+        }
+    }
+
     /// Returns the one-line masked form that events and the operator's lists show.
     pub fn masked(&self) -> String {
         match self {
@@ -353,6 +374,21 @@ mod tests {
         ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn addresses_that_differ_in_their_tag_share_a_mailbox() {
+        let mailbox = |address: &str| Email::parse(address).unwrap().mailbox_key();
+        for address in [
+            "ana@example.com",
+            "Ana+1@example.com",
+            "ana+@EXAMPLE.com",
+            "ana+a+b@example.com",
+        ] {
+            assert_eq!(mailbox(address), "ana@example.com", "{address}");
+        }
+        assert_eq!(mailbox("+ana@example.com"), "+ana@example.com");
+        assert_ne!(mailbox("ana@example.com"), mailbox("ana+1@example.org"));
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub use save_outcome::SaveOutcome;
 pub use store_error::StoreError;
 pub use stores::{StoreUpkeep, Stores};
 pub use telemetry::{
-    ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
-    Telemetry,
+    CodeSendOutcome, ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod,
+    RouteTemplate, Telemetry,
 };
 pub use token_verifier::{KeySetSource, TokenVerificationError, TokenVerifier};
 pub use versioned_store::{Aggregate, Versioned, VersionedStore};

@@ -109,6 +109,22 @@ label! {
     }
 }
 
+label! {
+    /// The outcome of a request to send a one-time code.
+    CodeSendOutcome {
+        /// A server accepted the message.
+        Sent => "sent",
+        /// A quota of the user, the contact or the destination is used up.
+        Quota => "quota",
+        /// The limit of the process is reached.
+        ProcessLimit => "process-limit",
+        /// Codes are not sent to the region of the number.
+        Region => "region",
+        /// No server accepted the message.
+        Failed => "failed",
+    }
+}
+
 /// The template of a registered route. Its parts are `'static`, so the path of a request cannot become the value of a
 /// label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -155,6 +171,8 @@ pub enum MetricEvent {
     RequestRefused(RequestLimit),
     /// A renewal was answered.
     Renewal(RenewalOutcome),
+    /// A request to send a one-time code was decided.
+    CodeSend(CodeSendOutcome),
     /// A spent refresh token was presented outside the grace time, and its family was revoked.
     Replay,
     /// A credential was locked.

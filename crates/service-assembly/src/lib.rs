@@ -42,7 +42,7 @@ pub use app::App;
 pub use context::Context;
 pub use contexts::{
     AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, EVENTS, FACTORS,
-    IssuerSettings, RefreshSecretSettings, SamlSettings, TOKENS, TokenSettings,
+    IssuerSettings, RefreshSecretSettings, SamlSettings, SmsRegionSettings, TOKENS, TokenSettings,
 };
 #[cfg(feature = "sqlite")]
 pub use data_folder::DataFolder;

@@ -5,8 +5,8 @@ use std::sync::{PoisonError, RwLock};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use ports::{
-    ConnectionError, ConnectionLimit, MetricEvent, OutboxBacklog, RenewalOutcome, RequestLimit, RequestMethod,
-    RouteTemplate, Telemetry,
+    CodeSendOutcome, ConnectionError, ConnectionLimit, MetricEvent, OutboxBacklog, RenewalOutcome, RequestLimit,
+    RequestMethod, RouteTemplate, Telemetry,
 };
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -30,6 +30,7 @@ pub struct PrometheusTelemetry {
     connections_refused: LabelledCounters<ConnectionLimit>,
     connections_failed: LabelledCounters<ConnectionError>,
     requests_refused: LabelledCounters<RequestLimit>,
+    code_sends: LabelledCounters<CodeSendOutcome>,
     renewals: [Counter; 4],
     replays: Counter,
     locks: Counter,
@@ -102,12 +103,17 @@ impl PrometheusTelemetry {
             let name = "authme_http_requests_refused_total";
             (limit, labelled_counter(name, "limit", limit.as_str()))
         };
+        let code_send = |outcome: CodeSendOutcome| {
+            let name = "authme_code_sends_total";
+            (outcome, labelled_counter(name, "outcome", outcome.as_str()))
+        };
         Ok(Self {
             handle: recorder.handle(),
             requests: RwLock::default(),
             connections_refused: LabelledCounters(ConnectionLimit::ALL.iter().copied().map(connection_limit).collect()),
             connections_failed: LabelledCounters(ConnectionError::ALL.iter().copied().map(connection_error).collect()),
             requests_refused: LabelledCounters(RequestLimit::ALL.iter().copied().map(request_limit).collect()),
+            code_sends: LabelledCounters(CodeSendOutcome::ALL.iter().copied().map(code_send).collect()),
             renewals: [
                 renewals("renewed"),
                 renewals("repeated"),
@@ -185,7 +191,7 @@ enum MetricKind {
 }
 
 /// Name, kind and meaning of every metric.
-const METRICS: [(&str, MetricKind, &str); 13] = [
+const METRICS: [(&str, MetricKind, &str); 14] = [
     (
         "authme_http_requests_total",
         MetricKind::Counter,
@@ -215,6 +221,12 @@ const METRICS: [(&str, MetricKind, &str); 13] = [
         "authme_renewals_total",
         MetricKind::Counter,
         "Token renewals, by outcome",
+    ),
+    (
+        "authme_code_sends_total",
+        MetricKind::Counter,
+        "Requests to send a one-time code, by outcome: sent, a quota is used up, the process reached `codes.sends_per_hour`, \
+         the region of the number is not in `sms.regions`, no server accepted the message",
     ),
     (
         "authme_refresh_replays_total",
@@ -289,6 +301,7 @@ impl Telemetry for PrometheusTelemetry {
             MetricEvent::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),
             MetricEvent::Renewal(RenewalOutcome::Refused) => refused.increment(1),
             MetricEvent::Renewal(RenewalOutcome::Failed) => failed.increment(1),
+            MetricEvent::CodeSend(outcome) => self.code_sends.increment(outcome),
             MetricEvent::Replay => self.replays.increment(1),
             MetricEvent::Lock => self.locks.increment(1),
             MetricEvent::Unlock => self.unlocks.increment(1),
@@ -332,6 +345,11 @@ mod tests {
             RequestLimit::ALL
                 .iter()
                 .map(|limit| MetricEvent::RequestRefused(*limit)),
+        );
+        all.extend(
+            CodeSendOutcome::ALL
+                .iter()
+                .map(|outcome| MetricEvent::CodeSend(*outcome)),
         );
         let outcomes = [
             RenewalOutcome::Renewed,
@@ -378,6 +396,7 @@ mod tests {
         label("route", &["/base/{id}/lock"]);
         label("status", &["200"]);
         label("outcome", &["renewed", "repeated", "refused", "failed"]);
+        label("outcome", &["sent", "quota", "process-limit", "region"]);
         label("limit", &["peer", "process", "client", "user", "sessions"]);
         label(
             "error",

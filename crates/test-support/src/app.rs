@@ -187,6 +187,17 @@ impl TestApp {
         self.tokens_over(&self.stores, runtime)
     }
 
+    /// Returns the use cases of factors with other limits.
+    pub fn with_factors_settings(&self, settings: &FactorsSettings) -> FactorsUseCases {
+        let ports = FactorsPorts {
+            stores: self.stores.clone(),
+            runtime: self.runtime.clone(),
+            code_digester: self.codes.clone(),
+            delivery: self.sent_codes.clone(),
+        };
+        FactorsUseCases::new(&ports, settings)
+    }
+
     fn tokens_over(&self, stores: &Stores, runtime: &Runtime) -> Arc<TokensUseCases> {
         let sessions = SessionPorts {
             stores: stores.clone(),

@@ -168,4 +168,8 @@ impl CodeDigester for CountingCodeDigester {
     fn destination(&self, contact: &ContactValue) -> SendQuotaKey {
         self.code_digester.destination(contact)
     }
+
+    fn destination_digest(&self, contact: &ContactValue) -> [u8; 32] {
+        self.code_digester.destination_digest(contact)
+    }
 }

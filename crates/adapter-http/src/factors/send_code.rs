@@ -1,5 +1,5 @@
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::factors::permissions::ProveOwnContact;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::masked_contact::MaskedContact;
 use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path};
 use crate::endpoints::OperationDoc;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, ErrorResponse, Problem};
 
 /// A one-time code that was sent.
 #[derive(Serialize, ToSchema)]
@@ -59,6 +59,14 @@ pub(crate) async fn handle(
                 Code::AttemptsUsedUp,
                 "the attempts at codes of this contact or user are used up",
             ),
+            SendCodeError::RegionNotAllowed => Problem::with_errors(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                vec![ErrorResponse::new(Code::NotAMobile, error.to_string()).at("mobile")],
+            ),
+            SendCodeError::ProcessLimit { until, now } => {
+                let wait = until.duration_since(now).unsigned_abs();
+                Problem::unavailable(error).with_header(RETRY_AFTER, wait.as_secs().max(1).to_string())
+            }
             SendCodeError::NotDelivered(error) => Problem::unavailable(error),
         })?;
     Ok(HttpResponse::Created()
@@ -88,7 +96,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         )
         .error(
             422,
-            "The attempts at codes of this contact or user are used up; wait up to a day",
+            "The attempts at codes of this contact or user are used up: wait up to a day. Or codes are not sent to mobile \
+             numbers of this region",
         )
         .error(
             429,

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::add_contacts::{add_all, mobile, path};
-use crate::fixtures::{ANA_MAIL, BIA_MAIL};
-use crate::test_app::{START, TestApp, field};
+use crate::add_contacts::{add_all, email, mobile, path};
+use crate::fixtures::{ANA_MAIL, BIA_MAIL, to_strings};
+use crate::test_app::{START, Setup, TestApp, field};
 use test_support::http::{Answer, Request};
 
 fn token_path(contact: &str) -> String {
@@ -203,6 +203,83 @@ fn too_many_codes_return_429_with_retry_after() {
     app.clock.advance_seconds(420);
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(send(&app, &ana, "c1").status, 201);
+}
+
+fn is_429(answer: &Answer) -> bool {
+    answer.codes() == (429, vec!["32".to_owned()])
+}
+
+#[test]
+fn a_stranger_cannot_use_up_the_codes_of_the_owner() {
+    let app = TestApp::start();
+    // The number that bia logs in with.
+    add_all(&app, "ana", &[mobile("of-bia", "911110000")]);
+    let (ana, bia) = (app.user_token(ANA_MAIL, "portal"), app.user_token(BIA_MAIL, "portal"));
+    for _ in 0..3 {
+        assert_eq!(send(&app, &ana, "of-bia").status, 201);
+    }
+    assert!(is_429(&send(&app, &ana, "of-bia")));
+    for _ in 0..3 {
+        assert_eq!(send(&app, &bia, "bia-mobile").status, 201);
+    }
+    assert!(is_429(&send(&app, &bia, "bia-mobile")));
+}
+
+#[test]
+fn tags_of_an_address_do_not_refill_its_quota() {
+    let app = TestApp::start();
+    let addresses: Vec<Value> = (0..4)
+        .map(|n| email(&format!("c{n}"), &format!("Target+{n}@example.org")))
+        .collect();
+    add_all(&app, "bia", &addresses);
+    let bia = app.user_token(BIA_MAIL, "portal");
+    for n in 0..3 {
+        assert_eq!(send(&app, &bia, &format!("c{n}")).status, 201);
+    }
+    assert!(is_429(&send(&app, &bia, "c3")));
+}
+
+#[test]
+fn a_number_of_another_region_gets_no_code() {
+    let portuguese =
+        json!({"id": "c1", "contactType": "MOBILE", "mobile": {"regionCode": "351", "phoneNumber": "912345678"}});
+    let app = TestApp::start();
+    add_all(&app, "ana", std::slice::from_ref(&portuguese));
+    let rejected = send(&app, &app.user_token(ANA_MAIL, "portal"), "c1");
+    let expected =
+        r#"422 [{"code":"09","message":"codes are not sent to mobile numbers of this region","field":"mobile"}]"#;
+    assert_eq!(rejected.summary(), expected);
+    let app = TestApp::start_with(Setup {
+        lists: vec![("sms.regions", to_strings(&["55", "351"]))],
+        ..Setup::default()
+    });
+    add_all(&app, "ana", &[portuguese]);
+    assert_eq!(send(&app, &app.user_token(ANA_MAIL, "portal"), "c1").status, 201);
+}
+
+#[test]
+fn beyond_the_limit_of_the_process_codes_are_503() {
+    let app = TestApp::with_settings(&[("codes.sends_per_hour", "2")]);
+    let (ana, bia) = (app.user_token(ANA_MAIL, "portal"), app.user_token(BIA_MAIL, "portal"));
+    assert_eq!(send(&app, &ana, "ana-mail").status, 201);
+    app.clock.advance_seconds(60);
+    assert_eq!(send(&app, &bia, "bia-mobile").status, 201);
+    let rejected = send(&app, &ana, "ana-mail");
+    assert_eq!(rejected.codes(), (503, vec!["90".to_owned()]));
+    assert_eq!(rejected.header("retry-after"), Some("3540"));
+    let metrics = app.metrics();
+    for sample in [
+        r#"{outcome="sent"} 2"#,
+        r#"{outcome="process-limit"} 1"#,
+        r#"{outcome="quota"} 0"#,
+    ] {
+        assert!(
+            metrics.contains(&format!("authme_code_sends_total{sample}")),
+            "{metrics}"
+        );
+    }
+    app.clock.advance_seconds(3_540);
+    assert_eq!(send(&app, &app.user_token(ANA_MAIL, "portal"), "ana-mail").status, 201);
 }
 
 #[test]

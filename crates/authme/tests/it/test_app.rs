@@ -81,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
     /// A change of the default settings.
     pub(crate) settings: Vec<(&'static str, String)>,
+    /// A change of settings that are lists.
+    pub(crate) lists: Vec<(&'static str, Vec<String>)>,
     /// The time from which a second key signs, in seconds.
     pub(crate) next_key_from: Option<i64>,
     /// A change of the wired API.
@@ -121,6 +123,9 @@ fn settings(setup: &Setup) -> Loaded {
     }
     let proxies = setup.trusted_proxies.clone();
     settings.set("http.trusted_proxies", proxies).expect("a setting");
+    for (name, values) in &setup.lists {
+        settings.set(name, values.clone()).expect("a setting");
+    }
     settings
 }
 

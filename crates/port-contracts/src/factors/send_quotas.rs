@@ -7,7 +7,7 @@ use ports::factors::QuotaDecision;
 
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::fixtures::{at, before, user};
+use crate::fixtures::{at, before, contact_id, user};
 use crate::race::{CALLERS, count, run_concurrently};
 use ports::Stores;
 
@@ -161,7 +161,14 @@ async fn keys_do_not_share_a_quota(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(3), at(0)).await;
     let destination = |n| SendQuotaKey::destination(&[n; 32]);
-    for key in [key(2), destination(0), destination(1)] {
+    let others = [
+        key(2),
+        SendQuotaKey::contact(&user(1), &contact_id("main")),
+        destination(0),
+        destination(1),
+        SendQuotaKey::destination_day(&[0; 32]),
+    ];
+    for key in others {
         for _ in 0..3 {
             let taken = stores.send_quotas.take(&key, quota(3), at(1)).await.unwrap();
             assert_eq!(taken, QuotaDecision::Allowed);

@@ -7,6 +7,10 @@ pub trait CodeDigester: Send + Sync {
     /// Returns the digest of a code, bound to its challenge. `code` is any text that a caller sent.
     fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest;
 
-    /// Returns the quota key of a contact. All spellings of one contact have the same key.
+    /// Returns the key of a contact. All spellings of one contact have the same key.
     fn destination(&self, contact: &ContactValue) -> SendQuotaKey;
+
+    /// Returns the digest of the mailbox or number that receives the messages to a contact. Addresses that differ in a
+    /// `+tag` alone have the same one.
+    fn destination_digest(&self, contact: &ContactValue) -> [u8; 32];
 }

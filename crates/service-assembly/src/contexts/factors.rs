@@ -7,7 +7,7 @@ use adapter_http::factors::{module, routes};
 use service_runtime::{CommandError, Section};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
 
-use super::{CodeSecretSettings, CodeSettings};
+use super::{CodeSecretSettings, CodeSettings, SmsRegionSettings};
 use crate::context::Context;
 use crate::wiring::Wiring;
 
@@ -21,6 +21,7 @@ pub const FACTORS: Context = Context {
         Section::of::<DeliverySection>(),
         Section::of::<SmtpSection>(),
         Section::of::<SmsSection>(),
+        Section::of::<SmsRegionSettings>(),
         Section::of::<CodeSettings>(),
     ],
     secrets: &[Section::of::<CodeSecretSettings>()],
@@ -30,6 +31,9 @@ pub const FACTORS: Context = Context {
 fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
     let codes = wiring.settings.read::<CodeSettings>();
     let codes = codes.map_err(CommandError::context("the settings are invalid"))?;
+    let regions = wiring.settings.read::<SmsRegionSettings>();
+    let regions = regions.map_err(CommandError::context("the settings are invalid"))?;
+    regions.check()?;
     let secrets = wiring.secrets(
         "codes",
         |secrets: CodeSecretSettings| secrets.codes_file,
@@ -45,5 +49,5 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
         code_digester: Arc::new(code_digester),
         delivery: Arc::new(delivery),
     };
-    Ok(module(FactorsUseCases::new(&ports, &codes.use_cases())))
+    Ok(module(FactorsUseCases::new(&ports, &codes.use_cases(&regions))))
 }

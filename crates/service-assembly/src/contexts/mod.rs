@@ -9,7 +9,7 @@ mod tokens;
 
 use crate::Context;
 
-pub use code_settings::{CodeSecretSettings, CodeSettings};
+pub use code_settings::{CodeSecretSettings, CodeSettings, SmsRegionSettings};
 pub use credential_lock::CREDENTIAL_LOCK;
 pub use events::EVENTS;
 pub use factors::FACTORS;

@@ -6,8 +6,8 @@ use adapter_kafka::Security;
 use service_assembly::deployed_settings::{DeployedSettings, services};
 use service_assembly::settings::{COMMON, DEPLOYED, HTTP, ProcessSettings, delivery_config};
 use service_assembly::{
-    CONTEXTS, CodeSecretSettings, CodeSettings, Context, IssuerSettings, RefreshSecretSettings, TOKENS,
-    deployed_settings,
+    CONTEXTS, CodeSecretSettings, CodeSettings, Context, IssuerSettings, RefreshSecretSettings, SmsRegionSettings,
+    TOKENS, deployed_settings,
 };
 use service_runtime::{Loaded, LogFormat, LogSettings, Program, SettingsError};
 use use_cases::factors::FactorsSettings;
@@ -364,19 +364,38 @@ fn unusable_settings_of_factors_are_rejected() {
         loaded.read::<CodeSettings>()
     };
     let codes = read(&[]).unwrap();
-    assert_eq!(codes.use_cases(), FactorsSettings::default());
+    assert_eq!(
+        codes.use_cases(&SmsRegionSettings::default()),
+        FactorsSettings::default()
+    );
     for (variable, value, setting) in [
         ("AUTHME__KEYS__LONGEST_AGE", "59s", "keys.longest_age"),
         ("AUTHME__CODES__LIFETIME", "11m", "codes.lifetime"),
         ("AUTHME__CODES__LIFETIME", "0s", "codes.lifetime"),
         ("AUTHME__CODES__ATTEMPTS_PER_CONTACT", "0", "codes.attempts_per_contact"),
         ("AUTHME__CODES__SENDS_PER_USER", "0", "codes.sends_per_user"),
+        ("AUTHME__CODES__SENDS_PER_HOUR", "0", "codes.sends_per_hour"),
         ("AUTHME__DELIVERY__WITHIN", "999ms", "delivery.within"),
         ("AUTHME__SECRETS__CODES_FILE", "secret://hunter2", "secrets.codes_file"),
     ] {
         let error = read(&[(variable, value)]).unwrap_err();
         assert!(is_about(&error, setting), "{variable}: {error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn regions_of_numbers_are_region_codes() {
+    let regions = |value: &str| {
+        let variables = [&REQUIRED[..5], &SENDER, &[("AUTHME__SMS__REGIONS", value)]].concat();
+        let loaded = load(program("factors"), None, &variables).unwrap();
+        loaded.read::<SmsRegionSettings>().unwrap()
+    };
+    assert_eq!(regions("55,351").regions, ["55", "351"]);
+    assert!(regions("55,351").check().is_ok());
+    for unusable in ["+55", "0", "5511", "br", "55, 351"] {
+        let error = regions(unusable).check().unwrap_err().report();
+        assert!(error.contains("`sms.regions`"), "{unusable}: {error}");
     }
 }
 

@@ -6,6 +6,7 @@ mod factor_set_editor;
 mod factors_ports;
 mod find_with_owner;
 mod list_own_contacts;
+mod process_limit;
 mod remove_contact;
 mod send_code;
 mod validate_code;

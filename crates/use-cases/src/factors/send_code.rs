@@ -3,14 +3,15 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::contact::ContactValue;
 use domain::factors::{
-    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendQuota, SendQuotaKey, SendQuotaSettings,
+    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, Purpose, SendQuota, SendQuotaKey, SendQuotaSettings,
 };
 use domain::ids::{ContactId, UserId};
 use domain::time::{self, Timestamp};
 use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryError, QuotaDecision, SendQuotas};
-use ports::{Clients, Clock, Randomness, StoreError};
+use ports::{Clients, Clock, CodeSendOutcome, MetricEvent, Randomness, StoreError, Telemetry};
 
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, VisibleContact};
+use super::process_limit::{LimitReached, ProcessLimit};
 use super::{FactorsPorts, FactorsSettings, factor_set_editor};
 use crate::UseCaseError;
 
@@ -21,6 +22,11 @@ pub enum SendCodeError {
     Contact(#[from] ContactError),
     #[error("too many codes were sent")]
     TooMany { until: Timestamp, now: Timestamp },
+    /// This process has sent as many messages as it may in an hour.
+    #[error("the process has sent `codes.sends_per_hour` codes within an hour")]
+    ProcessLimit { until: Timestamp, now: Timestamp },
+    #[error("codes are not sent to mobile numbers of this region")]
+    RegionNotAllowed,
     /// The attempts of the contact or the user are used up. A code could not be answered, so none is sent, and no quota
     /// is taken.
     #[error("the attempts are used up")]
@@ -54,7 +60,10 @@ pub struct SendCode {
     delivery: Arc<dyn CodeDelivery>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
+    telemetry: Arc<dyn Telemetry>,
     quotas: SendQuotaSettings,
+    process_limit: ProcessLimit,
+    regions: Vec<String>,
     codes: CodeLimits,
 }
 
@@ -68,17 +77,22 @@ impl SendCode {
             delivery: ports.delivery.clone(),
             clock: ports.runtime.clock.clone(),
             randomness: ports.runtime.randomness.clone(),
+            telemetry: ports.runtime.telemetry.clone(),
             quotas: settings.sends,
+            process_limit: ProcessLimit::new(settings.sends_per_hour),
+            regions: settings.regions.clone(),
             codes: settings.codes,
         }
     }
 
     /// Sends a code (docs/protocols.md "Send quotas").
     ///
-    /// 1. Rejects if the attempts of the contact or user are used up.
+    /// 1. Rejects if the attempts of the contact or user are used up, or if no codes are sent to the region of a number.
     /// 2. Takes from the quotas. A later failure gives nothing back, because the message may have been sent.
     /// 3. Stores the challenge, so that the code can be answered before it arrives.
     /// 4. Delivers the message.
+    ///
+    /// Metrics count the outcome.
     #[tracing::instrument(
         level = "debug",
         name = "send_code",
@@ -86,24 +100,27 @@ impl SendCode {
         fields(client = call.client.as_str(), user = user.as_str())
     )]
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
+        let result = self.send(call, user, contact).await;
+        if let Some(outcome) = metric_outcome(&result) {
+            self.telemetry.record(MetricEvent::CodeSend(outcome));
+        }
+        result
+    }
+
+    async fn send(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
         let visible = self.editor.visible_contact(call, user, contact).await?;
         let (owner, set) = self.editor.find_contact(&visible).await?;
         let target = factor_set_editor::code_target((&owner, &set), contact, &*self.code_digester)?;
         if set.is_exhausted(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
+        self.require_allowed_region(&target.value)?;
         let texts = self
             .clients
             .find(&call.client)
             .await?
             .and_then(|client| client.message_templates);
-        // The destination is peeked at first, so that an exhausted destination costs the user nothing. The user's quota
-        // is taken before the destination's, so that a user without quota cannot use up the quota of another user's
-        // number.
-        let destination = &target.destination;
-        self.peek(destination, self.quotas.per_destination).await?;
-        self.take(&SendQuotaKey::user(user), self.quotas.per_user).await?;
-        self.take(destination, self.quotas.per_destination).await?;
+        self.take_quotas(user, &target).await?;
         let sent_at = self.clock.now();
         let message = CodeMessage {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
@@ -123,9 +140,39 @@ impl SendCode {
         })
     }
 
-    async fn peek(&self, key: &SendQuotaKey, quota: SendQuota) -> Result<(), SendCodeError> {
+    fn require_allowed_region(&self, to: &ContactValue) -> Result<(), SendCodeError> {
+        match to {
+            ContactValue::Mobile(mobile) if !self.regions.iter().any(|region| region == mobile.region()) => {
+                Err(SendCodeError::RegionNotAllowed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes from the quotas of the user and the contact, and from the limit of the process.
+    ///
+    /// All but the user's quota are peeked at first, so that an exhausted one costs the user nothing. The user's quota is
+    /// taken before those of a destination, so that a user without quota cannot use up the quota of another user's
+    /// number.
+    async fn take_quotas(&self, user: &UserId, target: &CodeTarget) -> Result<(), SendCodeError> {
+        let of_contact = match target.purpose {
+            Purpose::Confirm => self.quotas.verified(user, &target.id),
+            Purpose::Verify => {
+                let digest = self.code_digester.destination_digest(&target.value);
+                self.quotas.unverified(&digest)
+            }
+        };
         let now = self.clock.now();
-        require_allowed(self.send_quotas.peek(key, quota, now).await?, now)
+        let limit_reached = |LimitReached { until }| SendCodeError::ProcessLimit { until, now };
+        self.process_limit.peek(now).map_err(limit_reached)?;
+        for (key, quota) in &of_contact {
+            require_allowed(self.send_quotas.peek(key, *quota, now).await?, now)?;
+        }
+        self.take(&SendQuotaKey::user(user), self.quotas.per_user).await?;
+        for (key, quota) in &of_contact {
+            self.take(key, *quota).await?;
+        }
+        self.process_limit.take(now).map_err(limit_reached)
     }
 
     async fn take(&self, key: &SendQuotaKey, quota: SendQuota) -> Result<(), SendCodeError> {
@@ -168,5 +215,18 @@ fn require_allowed(decision: QuotaDecision, now: Timestamp) -> Result<(), SendCo
     match decision {
         QuotaDecision::Allowed => Ok(()),
         QuotaDecision::Exceeded { retry_at: until } => Err(SendCodeError::TooMany { until, now }),
+    }
+}
+
+/// Returns the outcome that metrics count. A request that named no contact of the user, or came after too many attempts,
+/// asked for no message.
+fn metric_outcome(result: &Result<SentCode, SendCodeError>) -> Option<CodeSendOutcome> {
+    match result {
+        Ok(_) => Some(CodeSendOutcome::Sent),
+        Err(SendCodeError::TooMany { .. }) => Some(CodeSendOutcome::Quota),
+        Err(SendCodeError::ProcessLimit { .. }) => Some(CodeSendOutcome::ProcessLimit),
+        Err(SendCodeError::RegionNotAllowed) => Some(CodeSendOutcome::Region),
+        Err(SendCodeError::NotDelivered(_)) => Some(CodeSendOutcome::Failed),
+        Err(SendCodeError::Contact(_) | SendCodeError::UsedUp) => None,
     }
 }

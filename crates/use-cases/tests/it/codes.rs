@@ -10,7 +10,9 @@ use domain::factors::events::{FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_VE
 use domain::factors::{ChallengeId, ContactPatch};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
-use use_cases::factors::{CodeSubmission, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
+use use_cases::factors::{
+    CodeSubmission, ContactChange, ContactError, FactorsSettings, SendCodeError, SentCode, ValidateCodeError,
+};
 
 use test_support::TestApp;
 use test_support::calls::{PORTAL, call, mobile, user_at_the_portal};
@@ -388,15 +390,157 @@ async fn a_full_destination_takes_nothing_from_the_user() {
         let rejected = send(&app, &user, "mobile-1").await;
         assert!(matches!(rejected, Err(SendCodeError::TooMany { .. })), "{rejected:?}");
     }
+    add(&app, &user, "mobile-2", "911113333").await;
     for _ in 0..10 {
         app.clock.advance(Duration::from_mins(10));
+        send(&app, &user, "mobile-2").await.unwrap();
+    }
+    let rejected = send(&app, &user, "mobile-2").await;
+    let Err(SendCodeError::TooMany { until, now }) = rejected else {
+        panic!("{rejected:?}");
+    };
+    assert!(until.duration_since(now).as_secs() > 600, "{until} {now}");
+}
+
+/// Answers a code, so that the contact is verified.
+async fn verify(app: &TestApp, user: &UserId) {
+    let challenge = send_challenge(app, user).await;
+    let code = app.sent_codes.code(&challenge);
+    answer(app, user, challenge.as_str(), &code).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_cannot_use_up_the_quota_of_a_verified_contact() {
+    let app = TestApp::new().await;
+    let owner = user_with_a_mobile(&app).await;
+    verify(&app, &owner).await;
+    app.clock.advance(Duration::from_mins(10));
+    for round in 0..4 {
+        let stranger = user_with_a_mobile(&app).await;
+        for _ in 0..3 {
+            // The owner's first code counted under the destination, too, so round 3 finds the ten of the day used up.
+            let sent = send(&app, &stranger, "mobile-1").await;
+            assert!(sent.is_ok() || round == 3, "{round}: {sent:?}");
+        }
+        let rejected = send(&app, &stranger, "mobile-1").await;
+        assert!(matches!(rejected, Err(SendCodeError::TooMany { .. })), "{rejected:?}");
+        send_challenge(&app, &owner).await;
+        app.clock.advance(Duration::from_mins(10));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verified_contact_has_three_codes_in_ten_minutes_and_its_user_ten_a_day() {
+    let app = TestApp::new().await;
+    let user = user_with_a_mobile(&app).await;
+    verify(&app, &user).await;
+    let other = app
+        .stores
+        .identities
+        .find(&user)
+        .await
+        .unwrap()
+        .unwrap()
+        .email
+        .unwrap()
+        .id;
+    for _ in 0..3 {
         send_challenge(&app, &user).await;
     }
     let rejected = send(&app, &user, "mobile-1").await;
     let Err(SendCodeError::TooMany { until, now }) = rejected else {
         panic!("{rejected:?}");
     };
-    assert!(until.duration_since(now).as_secs() > 600, "{until} {now}");
+    assert_eq!(until.duration_since(now).as_secs(), 600);
+    // A code that does not arrive by text message can be sent by mail.
+    for _ in 0..3 {
+        send(&app, &user, other.as_str()).await.unwrap();
+    }
+    app.clock.advance(Duration::from_mins(10));
+    for _ in 0..3 {
+        send_challenge(&app, &user).await;
+    }
+    let rejected = send(&app, &user, other.as_str()).await;
+    let Err(SendCodeError::TooMany { until, now }) = rejected else {
+        panic!("{rejected:?}");
+    };
+    assert_eq!(until.duration_since(now).as_secs(), 86_400 - 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unverified_destination_receives_ten_codes_a_day_from_all_users() {
+    let app = TestApp::new().await;
+    let mut sent = 0;
+    for _ in 0..6 {
+        let user = user_with_a_mobile(&app).await;
+        while send(&app, &user, "mobile-1").await.is_ok() {
+            sent += 1;
+        }
+        app.clock.advance(Duration::from_mins(10));
+    }
+    assert_eq!(sent, 10);
+    app.clock.advance(Duration::from_hours(23));
+    let user = user_with_a_mobile(&app).await;
+    send_challenge(&app, &user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_are_sent_to_allowed_regions_only() {
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let mut portuguese = mobile("mobile-1", "912345678");
+    let number = portuguese.mobile.as_mut().unwrap();
+    (number.region_code, number.area_code) = (Some("351".to_owned()), None);
+    let me = user_at_the_portal(&user);
+    let added = app.factors.add_contacts.run(&me, &user, &[portuguese]).await.unwrap();
+    assert!(added[0].result.is_ok());
+    for _ in 0..11 {
+        let rejected = send(&app, &user, "mobile-1").await;
+        assert!(matches!(rejected, Err(SendCodeError::RegionNotAllowed)), "{rejected:?}");
+    }
+    // The rejected requests took nothing from the user's quota.
+    add(&app, &user, "mobile-2", "911112222").await;
+    send(&app, &user, "mobile-2").await.unwrap();
+    let regions = app.with_factors_settings(&FactorsSettings {
+        regions: vec!["351".to_owned()],
+        ..FactorsSettings::default()
+    });
+    regions.send_code.run(&me, &user, &id("mobile-1")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_the_process_holds_for_all_users() {
+    let app = TestApp::new().await;
+    let factors = app.with_factors_settings(&FactorsSettings {
+        sends_per_hour: 4,
+        ..FactorsSettings::default()
+    });
+    let send = async |user: &UserId| {
+        let me = user_at_the_portal(user);
+        factors.send_code.run(&me, user, &id("mobile-1")).await
+    };
+    let mut users = Vec::new();
+    for number in 0..6 {
+        let user = app.user().await;
+        add(&app, &user, "mobile-1", &format!("91111222{number}")).await;
+        users.push(user);
+    }
+    for user in &users[..4] {
+        send(user).await.unwrap();
+    }
+    for user in &users {
+        let rejected = send(user).await;
+        let Err(SendCodeError::ProcessLimit { until, now }) = rejected else {
+            panic!("{rejected:?}");
+        };
+        assert_eq!(until.duration_since(now).as_secs(), 3_600);
+    }
+    assert_eq!(app.sent_codes.count(), 4);
+    app.clock.advance(Duration::from_hours(1));
+    for _ in 0..3 {
+        // The rejected requests took nothing from the quota of the destination.
+        send(&users[5]).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
