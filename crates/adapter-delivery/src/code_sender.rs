@@ -109,7 +109,13 @@ impl CodeSender {
 impl CodeDelivery for CodeSender {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         let result = self.send_detached(message).await;
-        result.map_err(|error| DeliveryError(Box::new(error)))
+        result.map_err(|error| {
+            if error.is_about_recipient() {
+                DeliveryError::RecipientRefused(Box::new(error))
+            } else {
+                DeliveryError::Failed(Box::new(error))
+            }
+        })
     }
 }
 

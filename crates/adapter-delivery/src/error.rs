@@ -14,7 +14,10 @@ pub enum OpenError {
     NoRoute(&'static str),
     #[error("`{0}` is missing; the other settings of its section require it")]
     Missing(&'static str),
-    #[error("`{0}` is not a sender: expected a mail address, or a name followed by one in angle brackets")]
+    #[error(
+        "`{0}` is not a sender: expected a mail address with an ASCII name before the @, or a name followed by one in \
+         angle brackets"
+    )]
     From(String),
     #[error("mail to `{0}` would be sent unprotected: use starttls or tls, or allow plaintext with none-anywhere")]
     PlaintextMail(String),
@@ -86,8 +89,13 @@ pub(crate) enum SendError {
     MailServerUnreachable(#[source] io::Error),
     #[error("the connection to the mail server failed")]
     MailServer(#[source] smtp::Error),
+    /// The answer to anything but the recipient: the connection, the login, the sender or the content.
     #[error("the mail server answered {0}")]
     MailRefused(u16),
+    #[error("the mail server refused the recipient: it answered {0}")]
+    RecipientRefused(u16),
+    #[error("the mail server does not offer SMTPUTF8, which an address beyond ASCII needs")]
+    NoSmtpUtf8,
     #[error("the answer of the mail server is not SMTP")]
     NoSmtp,
     #[error("the contact cannot be written as a mail address")]
@@ -119,12 +127,25 @@ impl SendError {
             Self::MailRefused(status) => *status < 500,
             Self::GatewayRefused(status) => !(400..500).contains(status) || matches!(status, 408 | 429),
             Self::MailServerUnreachable(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) => true,
-            Self::NoMailAddress
+            Self::RecipientRefused(_)
+            | Self::NoSmtpUtf8
+            | Self::NoMailAddress
             | Self::Mail(_)
             | Self::Text(_)
             | Self::TimedOut
             | Self::WrongRoute
             | Self::Aborted(_) => false,
+        }
+    }
+
+    /// Returns whether the recipient is the reason, so that no attempt to reach them can succeed. Of a gateway's
+    /// statuses, 400 and 422 mean that the request is refused for its content, of which only the number and the text
+    /// vary. The others are about the gateway's own configuration, such as its credentials (401, 403) or its URL (404).
+    pub(crate) fn is_about_recipient(&self) -> bool {
+        match self {
+            Self::RecipientRefused(_) | Self::NoSmtpUtf8 | Self::NoMailAddress => true,
+            Self::GatewayRefused(status) => matches!(status, 400 | 422),
+            _ => false,
         }
     }
 }

@@ -128,7 +128,8 @@ pub struct SmtpLogin {
 ///
 /// A receiver compares the signature in constant time, refuses a timestamp that differs from its own clock by more than
 /// a few minutes, and repeats its first answer for an idempotency key that it has seen before. Any 2xx accepts the
-/// message. A 4xx other than 408 and 429 is final, and so is a missing answer at the end of the time limit. After any
+/// message. 400 and 422 refuse the number for good. Any other 4xx except 408 and 429 is final, too, but not about the
+/// number, and so is a missing answer at the end of the time limit. After any
 /// other status or a broken connection, the request is sent again. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct SmsGatewaySettings {

@@ -2,15 +2,16 @@
 
 mod connections;
 mod guarded_stream;
+mod transaction;
 
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use domain::contact::ContactValue;
+use domain::contact::{ContactValue, Email};
 use lettre::Message;
 use lettre::address::Address;
-use lettre::message::Mailbox;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
 
 use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
@@ -28,10 +29,7 @@ pub(crate) struct SmtpDelivery {
 
 impl SmtpDelivery {
     pub(crate) fn open(settings: SmtpSettings) -> Result<Self, OpenError> {
-        let from: Mailbox = settings
-            .from
-            .parse()
-            .map_err(|_| OpenError::From(settings.from.clone()))?;
+        let from = sender(&settings.from)?;
         let domain = from.email.domain().to_owned();
         Ok(Self {
             from,
@@ -54,9 +52,25 @@ impl SmtpDelivery {
             .date(SystemTime::from(message.sent_at))
             .message_id(Some(id))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
-            .header(ContentType::TEXT_PLAIN)
-            .body(rendered.text.clone())
+            // A part adds `MIME-Version`, which a body alone does not (RFC 2045 section 4).
+            .singlepart(SinglePart::plain(rendered.text.clone()))
             .map_err(SendError::Mail)
+    }
+}
+
+/// Parses the sender. Its domain becomes A-labels, and its local part must be ASCII: otherwise every mail, to whomever,
+/// would need a server with SMTPUTF8.
+fn sender(text: &str) -> Result<Mailbox, OpenError> {
+    let rejected = || OpenError::From(text.to_owned());
+    let mut from: Mailbox = text.parse().map_err(|_| rejected())?;
+    if !AsRef::<str>::as_ref(&from.email).is_ascii() {
+        let converted = Email::parse(from.email.as_ref()).map_err(|_| rejected())?;
+        from.email = converted.as_str().parse().map_err(|_| rejected())?;
+    }
+    if from.email.user().is_ascii() {
+        Ok(from)
+    } else {
+        Err(rejected())
     }
 }
 
@@ -109,10 +123,22 @@ mod tests {
             "Date: Mon, 23 Nov 2026 03:16:24 +0000\r\n",
             "Message-ID: <07070707070707070707070707070707@example.com>\r\n",
             "Auto-Submitted: auto-generated\r\n",
+            "MIME-Version: 1.0\r\n",
             "Content-Type: text/plain; charset=utf-8\r\n",
         ] {
             assert!(mail.contains(header), "{header} {mail}");
         }
+    }
+
+    #[tokio::test]
+    async fn only_the_recipient_of_a_mail_is_beyond_ascii() {
+        let smtp = SmtpDelivery::open(settings()).unwrap();
+        let mail = smtp
+            .mail(&rendered_message(fixtures::email("josé@münchen.de")))
+            .unwrap();
+        let mail = String::from_utf8(mail.formatted()).unwrap();
+        let beyond: Vec<&str> = mail.lines().filter(|line| !line.is_ascii()).collect();
+        assert_eq!(beyond, ["To: josé@xn--mnchen-3ya.de"]);
     }
 
     #[tokio::test]
@@ -128,12 +154,18 @@ mod tests {
 
     #[test]
     fn a_sender_without_an_address_is_rejected() {
-        for bad in ["", "AuthMe", "a@b@c", "AuthMe <>"] {
+        for bad in ["", "AuthMe", "a@b@c", "AuthMe <>", "AuthMe <josé@example.com>"] {
             assert!(
                 open_error(|settings| settings.from = bad.to_owned()).contains("is not a sender"),
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn the_domain_of_a_sender_becomes_a_labels() {
+        let from = sender("Boas-vindas São <no-reply@münchen.de>").unwrap();
+        assert_eq!(from.email.to_string(), "no-reply@xn--mnchen-3ya.de");
     }
 
     #[test]

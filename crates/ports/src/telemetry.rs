@@ -120,6 +120,8 @@ label! {
         ProcessLimit => "process-limit",
         /// Codes are not sent to the region of the number.
         Region => "region",
+        /// The mail server or the gateway refuses the recipient for good.
+        Refused => "refused",
         /// No server accepted the message.
         Failed => "failed",
     }

@@ -226,7 +226,7 @@ const METRICS: [(&str, MetricKind, &str); 14] = [
         "authme_code_sends_total",
         MetricKind::Counter,
         "Requests to send a one-time code, by outcome: sent, a quota is used up, the process reached `codes.sends_per_hour`, \
-         the region of the number is not in `sms.regions`, no server accepted the message",
+         the region of the number is not in `sms.regions`, the recipient was refused, no server accepted the message",
     ),
     (
         "authme_refresh_replays_total",

@@ -96,9 +96,15 @@ impl KeySet for NoKeys {
 pub struct SentCodes {
     sent: Mutex<Vec<CodeMessage>>,
     is_failing: AtomicBool,
+    is_refusing: AtomicBool,
 }
 
 impl SentCodes {
+    /// Makes the gateway refuse every recipient from now on.
+    pub fn refuse_recipients(&self) {
+        self.is_refusing.store(true, Ordering::SeqCst);
+    }
+
     /// Makes deliveries fail from now on, or succeed again.
     pub fn set_failing(&self, is_failing: bool) {
         self.is_failing.store(is_failing, Ordering::SeqCst);
@@ -124,7 +130,10 @@ impl SentCodes {
 impl CodeDelivery for SentCodes {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         if self.is_failing.load(Ordering::SeqCst) {
-            return Err(DeliveryError("the gateway is unreachable".into()));
+            return Err(DeliveryError::Failed("the gateway is unreachable".into()));
+        }
+        if self.is_refusing.load(Ordering::SeqCst) {
+            return Err(DeliveryError::RecipientRefused("there is no such mailbox".into()));
         }
         self.sent.lock().unwrap().push(message.clone());
         Ok(())

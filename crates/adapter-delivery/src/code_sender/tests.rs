@@ -119,6 +119,30 @@ async fn a_permanent_error_is_not_retried() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn only_errors_about_the_recipient_refuse_it() {
+    for (error, is_refused) in [
+        (SendError::RecipientRefused(550), true),
+        (SendError::NoSmtpUtf8, true),
+        (SendError::NoMailAddress, true),
+        (SendError::GatewayRefused(400), true),
+        (SendError::GatewayRefused(422), true),
+        (SendError::GatewayRefused(401), false),
+        (SendError::GatewayRefused(404), false),
+        (SendError::MailRefused(550), false),
+    ] {
+        let text = error.to_string();
+        let transport = ScriptedTransport::with_outcomes([Outcome::Failed(error)]);
+        let error = mail_sender(&transport).deliver(&message()).await.unwrap_err();
+        assert_eq!(
+            matches!(error, DeliveryError::RecipientRefused(_)),
+            is_refused,
+            "{text}"
+        );
+        assert_eq!(transport.attempt_count(), 1, "{text}");
+    }
+}
+
 #[test]
 fn overload_is_transient_and_rejection_is_not() {
     let is_transient = |status| SendError::GatewayRefused(status).is_transient();
@@ -135,7 +159,10 @@ async fn one_time_limit_covers_all_attempts() {
     let start = Instant::now();
     let error = mail_sender(&transport).deliver(&message()).await.unwrap_err();
     assert_eq!(start.elapsed(), TIME_LIMIT);
-    let cause = error.0.downcast::<SendError>().unwrap();
+    let DeliveryError::Failed(cause) = error else {
+        panic!("{error:?}");
+    };
+    let cause = cause.downcast::<SendError>().unwrap();
     assert!(matches!(*cause, SendError::TimedOut), "{cause:?}");
 }
 
@@ -249,7 +276,10 @@ async fn a_panicking_attempt_is_an_error() {
         ..mail_sender(&ScriptedTransport::with_outcomes([]))
     };
     let error = sender.deliver(&message()).await.unwrap_err();
-    assert!(matches!(*error.0.downcast().unwrap(), SendError::Aborted(_)));
+    let DeliveryError::Failed(cause) = error else {
+        panic!("{error:?}");
+    };
+    assert!(matches!(*cause.downcast().unwrap(), SendError::Aborted(_)));
     assert_eq!(transport.0.load(Ordering::SeqCst), 1);
 }
 

@@ -10,8 +10,10 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::guarded_stream::GuardedStream;
+use super::transaction;
 use crate::error::{OpenError, SendError};
 use crate::settings::{SmtpSecurity, SmtpSettings};
 
@@ -21,6 +23,9 @@ const MAX_IDLE: usize = 4;
 /// A connection that was idle for longer is closed when the next mail is sent, and not used. Servers close idle
 /// connections after minutes (RFC 5321 section 4.5.3.2.7 recommends at least five).
 const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// The time limit of QUIT. A server answers it at once, or the connection is broken.
+const QUIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 enum Protection {
     StartTls(TlsParameters),
@@ -65,9 +70,12 @@ impl Connections {
     /// Sends the mail and returns when the server has accepted it. The caller sets the time limit.
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
         let mut connection = self.acquire().await?;
-        connection.send(envelope, mail).await?;
-        self.release(connection);
-        Ok(())
+        let sent = transaction::send(&mut connection, envelope, mail).await;
+        match sent {
+            Ok(()) => self.release(connection),
+            Err(_) => quit(&mut connection).await,
+        }
+        sent
     }
 
     async fn acquire(&self) -> Result<AsyncSmtpConnection, SendError> {
@@ -116,6 +124,11 @@ impl Connections {
         }
         Ok(connection)
     }
+}
+
+/// Says QUIT and closes the connection. The time limit keeps the error of a mail from being replaced by its time-out.
+async fn quit(connection: &mut AsyncSmtpConnection) {
+    let _ = timeout(QUIT_TIMEOUT, connection.abort()).await;
 }
 
 fn protection(settings: &SmtpSettings) -> Result<Protection, OpenError> {

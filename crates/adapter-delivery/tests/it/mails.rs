@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 
 use crate::journal;
 use crate::mail_server::MailServer;
-use crate::messages::{CODE, WRONG_PASSWORD, address, error_chain, mail, mail_to};
-use crate::relay::{Relay, hang_up, pass};
+use crate::messages::{CODE, WRONG_PASSWORD, address, error_chain, mail, mail_at, mail_to};
+use crate::relay::{OnAnswer, Relay, hang_up, pass};
 
 fn settings(smtp: SmtpSettings) -> DeliverySettings {
     let nowhere = TextMessageRoute::File("/dev/null".into());
@@ -34,6 +34,7 @@ pub(crate) async fn a_code_arrives_by_starttls(server: MailServer) {
         ("Subject", "O seu código de confirmação"),
         ("Date", "Mon, 23 Nov 2026 03:16:24 +0000"),
         ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
         ("Content-Type", "text/plain; charset=\"utf-8\""),
     ] {
         assert_eq!(accepted.headers[name], value);
@@ -241,8 +242,134 @@ pub(crate) async fn a_rejected_recipient_is_not_retried(server: MailServer) {
         ..server.plain()
     };
     let causes = error_chain(&sender(smtp), &message).await;
-    assert_eq!(causes[1..], ["the mail server answered 550"]);
+    assert_eq!(
+        causes,
+        [
+            "the gateway refuses the recipient",
+            "the mail server refused the recipient: it answered 550"
+        ]
+    );
     assert_eq!(relay.connections(), 1);
+}
+
+/// Replaces the beginning of each answer that begins with `from`.
+fn replace_answers(from: &'static [u8], to: &'static [u8]) -> OnAnswer {
+    Box::new(move |answer| {
+        if answer.starts_with(from) {
+            answer.splice(..from.len(), to.iter().copied());
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// A relay that AuthMe may not use refuses every recipient: the operator has to correct that, not the user.
+pub(crate) async fn a_refusal_by_policy_is_not_about_the_recipient(server: MailServer) {
+    for (answered, status) in [
+        (&b"554 5.7.1"[..], 554),
+        (b"530 5.7.0", 530),
+        (b"550 5.3.2", 550),
+        (b"503 5.5.1", 503),
+    ] {
+        let relay = Relay::to(server.plain_port, move |_| replace_answers(b"550 5.1.1", answered)).await;
+        let smtp = SmtpSettings {
+            port: relay.port,
+            ..server.plain()
+        };
+        let causes = error_chain(&sender(smtp), &mail_to("refused-")).await;
+        let expected = [
+            "the code could not be delivered to the gateway".to_owned(),
+            format!("the mail server answered {status}"),
+        ];
+        assert_eq!(causes, expected);
+    }
+}
+
+pub(crate) async fn a_recipient_refused_in_any_way_is_told_apart(server: MailServer) {
+    for (answered, status) in [
+        (&b"550 "[..], 550),
+        (b"553 5.1.3", 553),
+        (b"550 5.4.1", 550),
+        (b"552 5.2.2", 552),
+    ] {
+        let relay = Relay::to(server.plain_port, move |_| replace_answers(b"550 5.1.1", answered)).await;
+        let smtp = SmtpSettings {
+            port: relay.port,
+            ..server.plain()
+        };
+        let causes = error_chain(&sender(smtp), &mail_to("refused-")).await;
+        assert_eq!(
+            causes[1],
+            format!("the mail server refused the recipient: it answered {status}")
+        );
+    }
+}
+
+/// Some servers check the recipient after the content.
+pub(crate) async fn a_recipient_refused_after_the_content_is_told_apart(server: MailServer) {
+    for (answered, cause) in [
+        (
+            &b"550 5.1.1 "[..],
+            "the mail server refused the recipient: it answered 550",
+        ),
+        (b"554 5.6.0 ", "the mail server answered 554"),
+        (b"554 spam ", "the mail server answered 554"),
+    ] {
+        let relay = Relay::to(server.plain_port, move |_| {
+            let mut mail_has_begun = false;
+            let mut refuse = replace_answers(b"250 ", answered);
+            Box::new(move |answer| {
+                if mail_has_begun {
+                    return refuse(answer);
+                }
+                mail_has_begun = answer.starts_with(b"354");
+                ControlFlow::Continue(())
+            })
+        });
+        let smtp = SmtpSettings {
+            port: relay.await.port,
+            ..server.plain()
+        };
+        let causes = error_chain(&sender(smtp), &mail()).await;
+        assert_eq!(causes[1], cause);
+    }
+}
+
+pub(crate) async fn an_address_beyond_ascii_is_sent_by_smtputf8(server: MailServer) {
+    let message = mail_to("josé.");
+    sender(server.starttls()).deliver(&message).await.unwrap();
+    let accepted = server.only_mail(&message);
+    assert_eq!(accepted.recipients, [address(&message)]);
+    assert_eq!(accepted.headers["To"], address(&message));
+    assert_eq!(accepted.headers["MIME-Version"], "1.0");
+}
+
+/// The relay hides that the server offers SMTPUTF8.
+pub(crate) async fn without_smtputf8_an_address_beyond_ascii_is_refused(server: MailServer) {
+    let relay = Relay::to(server.plain_port, |_| {
+        Box::new(|answer| {
+            let text = String::from_utf8_lossy(answer).replace("SMTPUTF8", "X-OTHER");
+            *answer = text.into_bytes();
+            ControlFlow::Continue(())
+        })
+    });
+    let smtp = SmtpSettings {
+        port: relay.await.port,
+        ..server.plain()
+    };
+    let sender = sender(smtp);
+    let causes = error_chain(&sender, &mail_to("josé.")).await;
+    assert_eq!(
+        causes,
+        [
+            "the gateway refuses the recipient",
+            "the mail server does not offer SMTPUTF8, which an address beyond ASCII needs",
+        ]
+    );
+    // A domain needs no SMTPUTF8, because it is sent as A-labels.
+    let message = mail_at("münchen.de");
+    sender.deliver(&message).await.unwrap();
+    let recipient = &server.only_mail(&message).recipients[0];
+    assert!(recipient.ends_with("@xn--mnchen-3ya.de"), "{recipient}");
 }
 
 pub(crate) async fn the_client_chooses_the_texts(server: MailServer) {

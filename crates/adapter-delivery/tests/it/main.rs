@@ -98,6 +98,11 @@ fn main() {
         mails::a_mail_without_an_answer_is_sent_once,
         mails::a_busy_recipient_is_retried,
         mails::a_rejected_recipient_is_not_retried,
+        mails::a_refusal_by_policy_is_not_about_the_recipient,
+        mails::a_recipient_refused_in_any_way_is_told_apart,
+        mails::a_recipient_refused_after_the_content_is_told_apart,
+        mails::an_address_beyond_ascii_is_sent_by_smtputf8,
+        mails::without_smtputf8_an_address_beyond_ascii_is_refused,
         mails::the_client_chooses_the_texts,
     ];
     all.extend(trials![without_server:

@@ -38,7 +38,16 @@ fn message(to: ContactValue) -> CodeMessage {
 
 /// Returns a message to a unique address with this prefix.
 pub(crate) fn mail_to(prefix: &str) -> CodeMessage {
-    let address = format!("{prefix}ana.souza+{:x}@example.com", random());
+    mail_between(prefix, "example.com")
+}
+
+/// Returns a message to a unique address at this domain.
+pub(crate) fn mail_at(domain: &str) -> CodeMessage {
+    mail_between("", domain)
+}
+
+fn mail_between(prefix: &str, domain: &str) -> CodeMessage {
+    let address = format!("{prefix}ana.souza+{:x}@{domain}", random());
     message(ContactValue::Email(Email::parse(&address).unwrap()))
 }
 

@@ -1,6 +1,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
+use domain::contact::ContactType;
 use domain::factors::permissions::ProveOwnContact;
 use serde::Serialize;
 use use_cases::factors::{FactorsUseCases, SendCodeError, SentCode};
@@ -59,10 +60,21 @@ pub(crate) async fn handle(
                 Code::AttemptsUsedUp,
                 "the attempts at codes of this contact or user are used up",
             ),
-            SendCodeError::RegionNotAllowed => Problem::with_errors(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                vec![ErrorResponse::new(Code::NotAMobile, error.to_string()).at("mobile")],
-            ),
+            SendCodeError::RegionNotAllowed => {
+                let error = ErrorResponse::new(Code::NotAMobile, error.to_string());
+                Problem::with_errors(StatusCode::UNPROCESSABLE_ENTITY, vec![error.at("mobile")])
+            }
+            SendCodeError::RecipientRefused(contact_type) => {
+                let error = match contact_type {
+                    ContactType::Email => {
+                        ErrorResponse::new(Code::NotAnEmail, "the mail server refuses this address").at("email")
+                    }
+                    ContactType::Mobile => {
+                        ErrorResponse::new(Code::NotAMobile, "the SMS gateway refuses this number").at("mobile")
+                    }
+                };
+                Problem::with_errors(StatusCode::UNPROCESSABLE_ENTITY, vec![error])
+            }
             SendCodeError::ProcessLimit { until, now } => {
                 let wait = until.duration_since(now).unsigned_abs();
                 Problem::unavailable(error).with_header(RETRY_AFTER, wait.as_secs().max(1).to_string())
@@ -96,8 +108,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         )
         .error(
             422,
-            "The attempts at codes of this contact or user are used up: wait up to a day. Or codes are not sent to mobile \
-             numbers of this region",
+            "The attempts at codes of this contact or user are used up: wait up to a day. Or no code can be sent to this \
+             contact: the mail server or the SMS gateway refuses it, or codes are not sent to mobile numbers of its region",
         )
         .error(
             429,

@@ -41,6 +41,7 @@ mod name_commands;
 mod no_key_set;
 mod own_contacts;
 mod raw_sockets;
+mod refused_recipients;
 mod renew_by_identity_provider;
 mod renew_token;
 mod revoke_token;

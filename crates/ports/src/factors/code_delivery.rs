@@ -25,14 +25,18 @@ pub struct CodeMessage {
     pub expires_at: Timestamp,
 }
 
-/// The gateway did not accept the message, or its answer was lost and the message may be sent nevertheless.
+/// The reason why a message was not delivered. The source is the error of the last attempt.
 #[derive(Debug, thiserror::Error)]
-#[error("the code could not be delivered to the gateway")]
-pub struct DeliveryError(
-    /// The error of the last attempt.
-    #[source]
-    pub Box<dyn Error + Send + Sync>,
-);
+pub enum DeliveryError {
+    /// The gateway refuses the recipient for good: there is no such mailbox or number, or no server on the way can take
+    /// an address like this. A repetition fails the same way.
+    #[error("the gateway refuses the recipient")]
+    RecipientRefused(#[source] Box<dyn Error + Send + Sync>),
+    /// The gateway did not accept the message, or its answer was lost and the message may be sent nevertheless. A
+    /// repetition may succeed.
+    #[error("the code could not be delivered to the gateway")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
 
 /// Delivers codes by mail, by text message, or into a file for local use.
 ///

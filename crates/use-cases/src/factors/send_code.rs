@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::caller::Call;
-use domain::contact::ContactValue;
+use domain::contact::{ContactType, ContactValue};
 use domain::factors::{
     Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, Purpose, SendQuota, SendQuotaKey, SendQuotaSettings,
 };
@@ -31,9 +31,13 @@ pub enum SendCodeError {
     /// is taken.
     #[error("the attempts are used up")]
     UsedUp,
+    /// The gateway refuses the contact for good. The quota stays taken, so that a caller cannot try addresses
+    /// for free.
+    #[error("the gateway refuses the contact")]
+    RecipientRefused(ContactType),
     /// The quota stays taken, because the message may have been sent. A repeated request sends another code.
     #[error(transparent)]
-    NotDelivered(#[from] DeliveryError),
+    NotDelivered(DeliveryError),
 }
 
 impl From<StoreError> for SendCodeError {
@@ -132,7 +136,7 @@ impl SendCode {
             expires_at: time::after(sent_at, self.codes.lifetime),
         };
         self.store_challenge(&visible, &target, &message).await?;
-        self.delivery.deliver(&message).await?;
+        self.deliver(&message).await?;
         Ok(SentCode {
             challenge: message.challenge,
             to: message.to,
@@ -178,6 +182,14 @@ impl SendCode {
     async fn take(&self, key: &SendQuotaKey, quota: SendQuota) -> Result<(), SendCodeError> {
         let now = self.clock.now();
         require_allowed(self.send_quotas.take(key, quota, now).await?, now)
+    }
+
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), SendCodeError> {
+        let delivered = self.delivery.deliver(message).await;
+        delivered.map_err(|error| match error {
+            DeliveryError::RecipientRefused(_) => SendCodeError::RecipientRefused(message.to.contact_type()),
+            DeliveryError::Failed(_) => SendCodeError::NotDelivered(error),
+        })
     }
 
     /// Stores the challenge if the contact is still the one that the quotas were taken for.
@@ -226,6 +238,7 @@ fn metric_outcome(result: &Result<SentCode, SendCodeError>) -> Option<CodeSendOu
         Err(SendCodeError::TooMany { .. }) => Some(CodeSendOutcome::Quota),
         Err(SendCodeError::ProcessLimit { .. }) => Some(CodeSendOutcome::ProcessLimit),
         Err(SendCodeError::RegionNotAllowed) => Some(CodeSendOutcome::Region),
+        Err(SendCodeError::RecipientRefused(_)) => Some(CodeSendOutcome::Refused),
         Err(SendCodeError::NotDelivered(_)) => Some(CodeSendOutcome::Failed),
         Err(SendCodeError::Contact(_) | SendCodeError::UsedUp) => None,
     }
