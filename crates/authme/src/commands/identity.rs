@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use adapter_crypto::SystemRandomness;
 use clap::{Args, Subcommand};
-use domain::contact::{ContactType, Email, Mobile};
+use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
 use domain::registration::Additions;
@@ -36,6 +36,16 @@ pub(crate) enum IdentityCommand {
         /// User ID
         #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
+        /// Print contacts unmasked. The audit trail records this use
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Find the user that logs in with a contact and print it, contacts masked
+    #[command(after_help = "If no user logs in with the contact, the command fails with exit code 1.")]
+    Find {
+        /// E-mail address, or mobile number: region, area and number, such as 55,11,911112222
+        #[arg(value_name = "CONTACT", value_parser = contact)]
+        contact: ContactValue,
         /// Print contacts unmasked. The audit trail records this use
         #[arg(long)]
         reveal: bool,
@@ -111,6 +121,14 @@ fn mobile(text: &str) -> Result<Mobile, String> {
         _ => return Err("expected region, area and number, such as 55,11,911112222".to_owned()),
     };
     parsed.map_err(|malformed| malformed.to_string())
+}
+
+fn contact(text: &str) -> Result<ContactValue, String> {
+    if text.contains('@') {
+        email(text).map(ContactValue::Email)
+    } else {
+        mobile(text).map(ContactValue::Mobile)
+    }
 }
 
 fn contact_type(text: &str) -> Result<ContactType, String> {
@@ -212,11 +230,12 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
         }
         IdentityCommand::Show { id, reveal } => {
             let identity = require_identity(&*identities, &id).await?;
-            if reveal {
-                let object = [("user", id.as_str())];
-                target.audit()?.record(&object, Some("contacts revealed"), Vec::new());
-            }
-            print(&IdentityLine::new(&identity, reveal))?;
+            show(target, &identity, reveal)?;
+        }
+        IdentityCommand::Find { contact, reveal } => {
+            let found = identities.find_by_login(&contact.comparison_key()).await?;
+            let identity = found.ok_or_else(|| CommandError::msg("no user logs in with this contact"))?;
+            show(target, &identity, reveal)?;
         }
         IdentityCommand::Set { id, options } => {
             let before = require_identity(&*identities, &id).await?;
@@ -234,6 +253,15 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
         IdentityCommand::Import { file } => return import::run(identities, registry, &file).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the user, and records it if the contacts are unmasked.
+fn show(target: &CommandTarget, identity: &Identity, reveal: bool) -> Result<(), CommandError> {
+    if reveal {
+        let object = [("user", identity.id.as_str())];
+        target.audit()?.record(&object, Some("contacts revealed"), Vec::new());
+    }
+    print(&IdentityLine::new(identity, reveal))
 }
 
 fn unknown_user(id: &UserId) -> CommandError {

@@ -183,6 +183,8 @@ fn run_every_change(operator: &Operator) -> (Vec<Value>, Value) {
     operator.run_ok(&["identity", "set", "ana", "--email", ROOT_MAIL, "--group", "staff"]);
     operator.run_ok(&["identity", "show", "ana"]);
     operator.run_ok(&["identity", "show", "ana", "--reveal"]);
+    operator.run_ok(&["identity", "find", ROOT_MAIL]);
+    operator.run_ok(&["identity", "find", ROOT_MAIL, "--reveal"]);
     operator.run_ok(&["group", "remove", "staff"]);
     operator.run_ok(&["identity", "remove", "ana"]);
     let key = operator.run_ok(&["keys", "generate"]).object();
@@ -256,6 +258,7 @@ fn commands_are_recorded_with_changes_and_operator() {
                 json!({"email": hidden, "groups": change(json!([]), json!(["staff"]))})
             ),
             json!({"action": "identity show", "object": user, "outcome": "done", "reason": "contacts revealed"}),
+            json!({"action": "identity find", "object": user, "outcome": "done", "reason": "contacts revealed"}),
             without_changes("group remove", json!({"group": "staff"})),
             without_changes("identity remove", user),
             without_changes("keys generate", json!({"key": key})),

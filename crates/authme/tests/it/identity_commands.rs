@@ -75,6 +75,52 @@ fn users_are_added_shown_changed_and_removed() {
     assert_eq!(field(&added, "userId").len(), 24);
 }
 
+#[test]
+fn a_user_is_found_by_the_contact_that_it_logs_in_with() {
+    let operator = Operator::new();
+    for arguments in [
+        "identity add --id ana --email Ana.Souza@BR.Example.COM --mobile 55,11,911112222 --main-contact EMAIL",
+        "identity add --id bia --email josé@münchen.de",
+    ] {
+        operator.run_ok(&arguments.split(' ').collect::<Vec<_>>());
+    }
+    let masked = operator.run_ok(&["identity", "show", "ana"]).stdout;
+    for contact in [
+        "ana.souza@br.example.com",
+        "ANA.SOUZA@br.example.com",
+        "55,11,911112222",
+        "55, 11, 911112222",
+    ] {
+        assert_eq!(
+            operator.run_ok(&["identity", "find", contact]).stdout,
+            masked,
+            "{contact}"
+        );
+    }
+    let found = operator.run_ok(&["identity", "find", "josé@xn--mnchen-3ya.de", "--reveal"]);
+    assert_eq!(found.object(), show_user(&operator, "bia"));
+    for (contact, message) in [
+        ("other@br.example.com", "no user logs in with this contact"),
+        ("JOSÉ@münchen.de", "no user logs in with this contact"),
+        ("55,11,911113333", "no user logs in with this contact"),
+    ] {
+        let none = operator.run(&["identity", "find", contact]);
+        assert_eq!((none.code, none.stdout.as_str()), (Some(1), ""), "{contact}");
+        assert!(
+            none.stderr.contains(message) && !none.stderr.contains(contact),
+            "{}",
+            none.stderr
+        );
+    }
+    for malformed in ["ana", "a@b@c", "55,20,911112222"] {
+        assert_eq!(
+            operator.run(&["identity", "find", malformed]).code,
+            Some(2),
+            "{malformed}"
+        );
+    }
+}
+
 fn import(operator: &Operator, lines: &str) -> CommandOutput {
     operator.run_with(&["identity", "import", "-"], lines.as_bytes())
 }
