@@ -32,6 +32,9 @@ pub struct DeliverySection {
     /// File to which codes are written, one JSON object per line, when no server for them is configured. For local use
     /// only.
     file: Option<PathBuf>,
+    /// Write codes in clear into a file although the server accepts requests from other machines (`http.listen` is not a
+    /// loopback address).
+    pub allow_insecure: bool,
     /// Time limit for the delivery of one message, including retries. At least `1s`.
     ///
     /// It covers waiting for a permit and all attempts together.
@@ -49,6 +52,7 @@ impl Default for DeliverySection {
     fn default() -> Self {
         Self {
             file: None,
+            allow_insecure: false,
             time_limit: Duration::from_secs(10),
             texts: "pt".to_owned(),
             texts_directory: None,

@@ -51,6 +51,20 @@ fn a_port_in_use_is_reported() {
 }
 
 #[test]
+fn serve_beyond_loopback_needs_a_mail_server() {
+    let operator = Operator::new();
+    let done = operator.run(&["serve", "--listen", "0.0.0.0:0", "--management", "127.0.0.1:0"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    for words in [
+        "written in clear",
+        "outgoing-codes.jsonl",
+        "`delivery.allow_insecure = true`",
+    ] {
+        assert!(done.stderr.contains(words), "{done:?}");
+    }
+}
+
+#[test]
 fn invalid_settings_are_reported() {
     let operator = Operator::new();
     for (text, words) in [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use adapter_kafka::Security;
 use service_assembly::deployed_settings::{DeployedSettings, services};
-use service_assembly::settings::{COMMON, DEPLOYED, HTTP, ProcessSettings, delivery_config};
+use service_assembly::settings::{COMMON, DEPLOYED, HTTP, ProcessSettings, delivery, delivery_config};
 use service_assembly::{
     CONTEXTS, CodeSecretSettings, CodeSettings, Context, IssuerSettings, RefreshSecretSettings, SmsRegionSettings,
     TOKENS, deployed_settings,
@@ -382,6 +382,48 @@ fn unusable_settings_of_factors_are_rejected() {
         assert!(is_about(&error, setting), "{variable}: {error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
+}
+
+#[test]
+fn codes_are_not_written_into_a_file_beyond_loopback() {
+    let read = |more: &[(&str, &str)]| {
+        let variables = [&REQUIRED[..5], &SENDER, more].concat();
+        let loaded = load(program("factors"), None, &variables).unwrap();
+        delivery(&loaded, None).map_err(|error| error.report())
+    };
+    for listen in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080"] {
+        assert!(read(&[("AUTHME__HTTP__LISTEN", listen)]).is_ok(), "{listen}");
+    }
+    for listen in ["0.0.0.0:8080", "[::]:8080", "10.1.2.3:8080", "authme.example:8080"] {
+        let error = read(&[("AUTHME__HTTP__LISTEN", listen)]).unwrap_err();
+        for words in [
+            listen,
+            "`/var/lib/codes`",
+            "`smtp.host`",
+            "`delivery.allow_insecure = true`",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
+        let allowed = [
+            ("AUTHME__HTTP__LISTEN", listen),
+            ("AUTHME__DELIVERY__ALLOW_INSECURE", "true"),
+        ];
+        assert!(read(&allowed).is_ok(), "{listen}");
+    }
+    // The file of one channel is enough.
+    let mail = [
+        ("AUTHME__HTTP__LISTEN", "0.0.0.0:8080"),
+        ("AUTHME__SMTP__HOST", "mail.example"),
+        ("AUTHME__SMTP__FROM", "a@example.com"),
+    ];
+    assert!(read(&mail).unwrap_err().contains("`delivery.allow_insecure = true`"));
+    let key = tempfile::NamedTempFile::new().unwrap();
+    fs::write(key.path(), "0123456789abcdef\n").unwrap();
+    let gateway = [
+        ("AUTHME__SMS__URL", "https://sms.example"),
+        ("AUTHME__SMS__SIGNING_KEY_FILE", key.path().to_str().unwrap()),
+    ];
+    assert!(read(&[&mail[..], &gateway].concat()).is_ok());
 }
 
 #[test]
