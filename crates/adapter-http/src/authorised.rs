@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
-use domain::caller::Call;
+use domain::caller::{Call, CallingUser};
 use domain::ids::{ContactId, UserId};
 use domain::permission::{Permission, missing_permissions};
 use ports::TokenVerificationError;
@@ -36,9 +36,13 @@ impl<P> Authorised<P> {
     /// Returns the calling user, or 403. The 403 is unreachable: every operation that needs a user requires a token
     /// that carries one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
-        self.call
-            .user_id()
-            .ok_or_else(|| permission_problem("a token that carries a user is required"))
+        Ok(&self.calling_user()?.id)
+    }
+
+    /// Returns the user part of the caller's token, or 403, as [`user`](Self::user) does.
+    pub(crate) fn calling_user(&self) -> Result<&CallingUser, Problem> {
+        let user = self.call.user.as_ref();
+        user.ok_or_else(|| permission_problem("a token that carries a user is required"))
     }
 }
 

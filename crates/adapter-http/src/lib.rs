@@ -12,6 +12,7 @@ mod connection_limits;
 pub mod credential_lock;
 mod deadline;
 mod description;
+pub mod directory;
 mod docs;
 mod endpoints;
 pub mod events;

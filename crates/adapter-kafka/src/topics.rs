@@ -83,6 +83,7 @@ mod tests {
             topics,
             [
                 ("authme.credential.v1", "/authme/credential-lock"),
+                ("authme.directory.v1", "/authme/identities"),
                 ("authme.factor.v1", "/authme/factors"),
                 ("authme.session.v1", "/authme/tokens"),
             ]

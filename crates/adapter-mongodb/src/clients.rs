@@ -9,7 +9,8 @@ use stored_forms::{ClientForm, Corrupt};
 use crate::bson_codec::{Bson, Reader};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::reservations::{OwnerSaveOutcome, UniqueNameOwner, create, page, replace};
+use crate::owners::{UniqueNameOwner, page};
+use crate::reservations::{OwnerSaveOutcome, create, replace};
 
 pub(crate) struct MongodbClients(pub(crate) Arc<Database>);
 
@@ -31,15 +32,16 @@ impl UniqueNameOwner for Client {
         self.into()
     }
 
-    fn from_form(id: &str, form: ClientForm<Bson>) -> Result<Self, Corrupt> {
-        form.read(id)
+    fn from_form(id: &str, form: ClientForm<Bson>) -> Result<Option<Self>, Corrupt> {
+        form.read(id).map(Some)
     }
 }
 
 fn client_outcome(id: &ClientId, outcome: OwnerSaveOutcome) -> Result<ClientSaveOutcome, MongodbError> {
     match outcome {
         OwnerSaveOutcome::Saved => Ok(ClientSaveOutcome::Saved),
-        OwnerSaveOutcome::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
+        // Clients leave no tombstone of this kind: a removed client stays a client.
+        OwnerSaveOutcome::IdTaken | OwnerSaveOutcome::Removed => Ok(ClientSaveOutcome::NameTaken(id.clone())),
         OwnerSaveOutcome::NameTaken { name, .. } => {
             let name = Reader::new("client", id.as_str()).parse(name, ClientId::parse)?;
             Ok(ClientSaveOutcome::NameTaken(name))

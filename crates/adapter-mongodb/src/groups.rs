@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::group::Group;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use ports::{Groups, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,10 @@ impl Groups for MongodbGroups {
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         let after = after.unwrap_or_default().to_owned();
-        let found = self.0.page::<GroupDocument>(COLLECTION, after, limit).await?;
+        let found = self
+            .0
+            .page::<GroupDocument>(COLLECTION, Document::new(), after, limit)
+            .await?;
         Ok(found.into_iter().map(Group::from).collect())
     }
 }

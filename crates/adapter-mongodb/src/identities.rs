@@ -1,21 +1,28 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::event::NewEvent;
 use domain::identity::Identity;
 use domain::ids::UserId;
-use ports::{IDENTITIES, Identities, IdentitySaveOutcome, StoreError};
+use domain::removal::{PendingRemoval, RemovalPart};
+use mongodb::bson::{Document, doc};
+use ports::{IDENTITIES, Identities, IdentitySaveOutcome, LOGINS, RemovalOutcome, StoreError};
+use serde::Deserialize;
 use stored_forms::{Corrupt, IdentityForm};
 
 use crate::bson_codec::Reader;
 use crate::database::Database;
+use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
-use crate::reservations::{OwnerSaveOutcome, UniqueNameOwner, create, find, find_by_name, page, remove, replace};
+use crate::owners::{UniqueNameOwner, find, page};
+use crate::reservations::{OwnerSaveOutcome, create, find_by_name, release_removed, replace};
+use crate::{outbox, tombstones};
 
 pub(crate) struct MongodbIdentities(pub(crate) Arc<Database>);
 
 impl UniqueNameOwner for Identity {
     const COLLECTION: &'static str = IDENTITIES.name;
-    const RESERVATIONS: &'static str = "logins";
+    const RESERVATIONS: &'static str = LOGINS.name;
     type Form = IdentityForm;
 
     fn id(&self) -> &str {
@@ -30,8 +37,11 @@ impl UniqueNameOwner for Identity {
         self.into()
     }
 
-    fn from_form(id: &str, form: IdentityForm) -> Result<Self, Corrupt> {
-        form.read(id)
+    fn from_form(id: &str, form: IdentityForm) -> Result<Option<Self>, Corrupt> {
+        match form.removal()? {
+            Some(_) => Ok(None),
+            None => form.read(id).map(Some),
+        }
     }
 }
 
@@ -39,11 +49,45 @@ fn identity_outcome(outcome: OwnerSaveOutcome) -> Result<IdentitySaveOutcome, Mo
     match outcome {
         OwnerSaveOutcome::Saved => Ok(IdentitySaveOutcome::Saved),
         OwnerSaveOutcome::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
+        OwnerSaveOutcome::Removed => Ok(IdentitySaveOutcome::Removed),
         OwnerSaveOutcome::NameTaken { by, .. } => {
             let by = Reader::new("login", "").parse(by, UserId::parse)?;
             Ok(IdentitySaveOutcome::LoginTaken { by })
         }
     }
+}
+
+/// A tombstone with a pending part.
+#[derive(Deserialize)]
+struct PendingRemovalDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    removal: Vec<String>,
+}
+
+impl PendingRemovalDocument {
+    fn read(self) -> Result<PendingRemoval, MongodbError> {
+        let reader = Reader::new("removal", &self.id);
+        let part = |name: String| RemovalPart::parse(&name).ok_or_else(|| reader.corrupt("removal"));
+        Ok(PendingRemoval {
+            user: reader.parse(self.id.clone(), UserId::parse)?,
+            parts: self.removal.into_iter().map(part).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+async fn remove(mut session: CausalSession, id: String, event: NewEvent) -> Result<RemovalOutcome, MongodbError> {
+    let mut living = tombstones::living_filter();
+    living.insert("_id", id);
+    let mut filter = living.clone();
+    filter.extend(outbox::room_filter(1));
+    let update = tombstones::removal_update(event)?;
+    if session.update_one(IDENTITIES.name, filter, update).await? {
+        session.notify_event();
+        return Ok(RemovalOutcome::Removed);
+    }
+    let stored = session.find_one::<Document>(IDENTITIES.name, living).await?;
+    Ok(stored.map_or(RemovalOutcome::NotFound, |_| RemovalOutcome::OutboxFull))
 }
 
 #[async_trait]
@@ -65,8 +109,28 @@ impl Identities for MongodbIdentities {
         Ok(identity_outcome(replace(&self.0, identity).await?)?)
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
-        remove::<Identity>(&self.0, id.as_str()).await
+    async fn remove(&self, id: &UserId, event: NewEvent) -> Result<RemovalOutcome, StoreError> {
+        let id = id.to_string();
+        self.0.write(move |session| remove(session, id, event)).await
+    }
+
+    async fn pending_removals(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let pending = doc! { tombstones::PENDING: true };
+        let found = self
+            .0
+            .page::<PendingRemovalDocument>(IDENTITIES.name, pending, after, limit);
+        let removals = found.await?.into_iter().map(PendingRemovalDocument::read);
+        Ok(removals.collect::<Result<_, _>>()?)
+    }
+
+    async fn release_logins(&self, id: &UserId) -> Result<(), StoreError> {
+        release_removed::<Identity>(&self.0, id.as_str()).await
+    }
+
+    async fn finish_removal(&self, id: &UserId, part: RemovalPart) -> Result<(), StoreError> {
+        let (filter, update) = tombstones::strike(id.as_str(), part);
+        self.0.update_one(IDENTITIES.name, filter, update).await.map(drop)
     }
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {

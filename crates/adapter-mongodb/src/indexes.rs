@@ -25,6 +25,7 @@ struct Index {
 const OUTBOX: &str = "outbox";
 /// The name of the purge's indexes. Deployed databases already have indexes with this name, so it does not change.
 const PURGE: &str = "garbage";
+const PENDING: &str = "pending";
 
 /// Returns the indexes of a collection, except the one on `_id`.
 fn indexes(collection: &Collection) -> Vec<Index> {
@@ -41,6 +42,12 @@ fn indexes(collection: &Collection) -> Vec<Index> {
         partial_filter: has_outbox.then(|| doc! { "outboxPending": false }),
         purpose: "the purge finds expired records",
     });
+    let pending = collection.pending.map(|pending| Index {
+        name: PENDING,
+        keys: doc! { pending: 1, "_id": 1 },
+        partial_filter: Some(doc! { pending: true }),
+        purpose: "the loop that finishes removals finds what is left",
+    });
     let searches = collection.indexes.iter().map(|index| Index {
         name: index.name,
         keys: index
@@ -51,7 +58,7 @@ fn indexes(collection: &Collection) -> Vec<Index> {
         partial_filter: None,
         purpose: index.purpose,
     });
-    outbox.into_iter().chain(purge).chain(searches).collect()
+    outbox.into_iter().chain(purge).chain(pending).chain(searches).collect()
 }
 
 /// Creates the missing indexes of the aggregates. Idempotent, even if several processes start at the same time.

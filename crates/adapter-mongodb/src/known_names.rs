@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::names::{KnownName, NameKind};
+use mongodb::bson::Document;
 use ports::{KnownNames, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,10 @@ impl KnownNames for MongodbKnownNames {
 
     async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         let after = after.map(|name| KnownNameDocument::from(name).id).unwrap_or_default();
-        let found = self.0.page::<KnownNameDocument>(COLLECTION, after, limit).await?;
+        let found = self
+            .0
+            .page::<KnownNameDocument>(COLLECTION, Document::new(), after, limit)
+            .await?;
         Ok(found.into_iter().map(KnownName::try_from).collect::<Result<_, _>>()?)
     }
 }

@@ -33,9 +33,11 @@ mod known_names;
 mod lock_statuses;
 mod outbox;
 mod outboxes;
+mod owners;
 mod reservations;
 mod sessions;
 mod tokens;
+mod tombstones;
 mod upkeep;
 mod versioned_store;
 

@@ -13,6 +13,32 @@ use stored_forms::EventForm;
 use crate::bson_codec::{Bson, integer};
 use crate::error::MongodbError;
 
+/// The members of a document that belong to the relay. A write that replaces the rest of the document keeps them.
+const RELAY_MEMBERS: [&str; 6] = [
+    "sequence",
+    "outbox",
+    "outboxPending",
+    "leaseOwner",
+    "leaseUntil",
+    "claim",
+];
+
+/// Builds the update that replaces a document, except `_id` and the members of the relay, and pushes the events: a
+/// pipeline, because it keeps members. A member that `form` leaves out is gone. The form is wrapped in `$literal`, because
+/// a pipeline evaluates a text that begins with `$` as an expression. The server keeps `_id`: FerretDB stores an `_id` of
+/// the pipeline beside its own.
+pub(crate) fn replace_update(
+    form: impl Into<bson::Bson>,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Document>, MongodbError> {
+    let mut kept = Document::new();
+    kept.extend(RELAY_MEMBERS.map(|member| (member.to_owned(), format!("${member}").into())));
+    kept.extend(push_fields(events)?);
+    Ok(vec![
+        doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": form.into() }, kept] } },
+    ])
+}
+
 /// A pending event.
 pub(crate) type PendingEvent = EventForm<Bson>;
 

@@ -30,38 +30,22 @@
 
 use std::sync::Arc;
 
-use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectId, serialize_to_document};
+use mongodb::bson::{Document, doc, oid::ObjectId};
 use ports::StoreError;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stored_forms::Corrupt;
 
+use crate::connection::{self, CALL_TIMEOUT};
 use crate::database::Database;
 use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
+use crate::outbox;
+use crate::owners::{UniqueNameOwner, find_stored, new_document, read_owner, replace_document, unchanged_filter};
+use crate::tombstones;
 
-/// The maximum number of attempts to reserve a name, or to save or remove an owner, while other callers change the same
+/// The maximum number of attempts to reserve a name, or to save an owner, while other callers change the same
 /// documents. Each failed attempt means that another caller succeeded, so 16 attempts are enough against 15 other
 /// callers.
 const MAX_ATTEMPTS: usize = 16;
-
-/// The stored name of [`Stored::write_id`].
-const WRITE_ID: &str = "version";
-
-/// A record whose names are unique among all records of its kind.
-pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
-    const COLLECTION: &'static str;
-    const RESERVATIONS: &'static str;
-    type Form: Serialize + DeserializeOwned + Send + Sync;
-
-    fn id(&self) -> &str;
-
-    fn names(&self) -> Vec<String>;
-
-    fn to_form(&self) -> Self::Form;
-
-    fn from_form(id: &str, form: Self::Form) -> Result<Self, Corrupt>;
-}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ReservationDocument {
@@ -73,14 +57,24 @@ struct ReservationDocument {
     /// list the name. The owner reserves the name again. A's takeover requires the version that A read, so it does not
     /// match.
     version: i64,
+    /// A random id that differs after every insert. Null in documents that were stored before it existed. Scenario: A
+    /// reads the reservations of a removed user. B deletes them, and a new user of the same id reserves the same name,
+    /// with the same version. A's delete requires the id that A read, so it does not match.
+    #[serde(default, rename = "writeId", skip_serializing_if = "Option::is_none")]
+    write_id: Option<ObjectId>,
 }
 
 /// The outcome of saving an owner.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OwnerSaveOutcome {
     Saved,
-    NameTaken { name: String, by: String },
+    NameTaken {
+        name: String,
+        by: String,
+    },
     IdTaken,
+    /// The id has a tombstone that may not be replaced.
+    Removed,
 }
 
 /// The outcome of reserving one name.
@@ -91,64 +85,8 @@ enum ReserveOutcome {
     TakenBy(String),
 }
 
-/// An owner as it is stored.
-struct Stored<O> {
-    owner: O,
-    /// A random id that differs after every write. Null in documents that were stored before write ids existed.
-    write_id: Bson,
-}
-
-impl<O: UniqueNameOwner> Stored<O> {
-    fn read(mut stored: Document) -> Result<Self, MongodbError> {
-        let write_id = stored.remove(WRITE_ID).unwrap_or(Bson::Null);
-        let id = stored.get_str("_id").unwrap_or_default().to_owned();
-        let form = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
-        let owner = read_owner(&id, form)?;
-        Ok(Self { owner, write_id })
-    }
-}
-
-fn read_owner<O: UniqueNameOwner>(id: &str, form: O::Form) -> Result<O, MongodbError> {
-    O::from_form(id, form).map_err(|error| MongodbError::corrupt(O::COLLECTION, id, error.0))
-}
-
-/// Returns the owner with this id.
-pub(crate) async fn find<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<O>, StoreError>
-where
-    O::Form: 'static,
-{
-    let found = database.find_or_read_linearizable::<O::Form>(O::COLLECTION, id).await?;
-    Ok(found.map(|form| read_owner(id, form)).transpose()?)
-}
-
-/// Returns up to `limit` owners whose id is greater than `after`, in the order of their ids.
-pub(crate) async fn page<O: UniqueNameOwner>(
-    database: &Arc<Database>,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Vec<O>, StoreError> {
-    let after = after.unwrap_or_default().to_owned();
-    let found = database.page::<Document>(O::COLLECTION, after, limit).await?;
-    let owners = found.into_iter().map(|stored| Ok(Stored::read(stored)?.owner));
-    owners.collect()
-}
-
-/// Builds an owner's document with a new write id, and returns both.
-fn new_document<O: UniqueNameOwner>(owner: &O) -> Result<(Document, ObjectId), MongodbError> {
-    let write_id = ObjectId::new();
-    let form = serialize_to_document(&owner.to_form());
-    let mut document = doc! { "_id": owner.id() };
-    document.extend(form.map_err(|error| MongodbError::corrupt(O::COLLECTION, owner.id(), error))?);
-    document.insert(WRITE_ID, write_id);
-    Ok((document, write_id))
-}
-
-/// Builds the filter for an owner's document that has not been written again since the write with this id.
-fn unchanged_filter(id: &str, write_id: impl Into<Bson>) -> Document {
-    doc! { "_id": id, WRITE_ID: write_id.into() }
-}
-
-/// Inserts an owner with its names. When its id or a name is taken, it stores nothing and releases what it reserved.
+/// Inserts an owner with its names, or replaces a tombstone of which nothing is pending. When its id or a name is taken,
+/// it stores nothing and releases what it reserved.
 pub(crate) async fn create<O: UniqueNameOwner>(
     database: &Arc<Database>,
     owner: &O,
@@ -158,17 +96,58 @@ pub(crate) async fn create<O: UniqueNameOwner>(
         Err(rejection) => return Ok(rejection),
     };
     let (document, write_id) = new_document(owner)?;
-    if !database.insert(O::COLLECTION, &document).await? {
-        release_unlisted::<O>(database, owner.id(), newly_reserved).await?;
-        return Ok(OwnerSaveOutcome::IdTaken);
-    }
+    let tombstone = match insert::<O>(database, owner.id(), &document).await? {
+        Insertion::New => None,
+        Insertion::OverTombstone => Some(tombstones::settled(ObjectId::new())),
+        Insertion::Rejected(rejection) => {
+            release_unlisted::<O>(database, owner.id(), newly_reserved).await?;
+            return Ok(rejection);
+        }
+    };
     if let Err(rejection) = reserve_all(database, owner).await? {
         let filter = unchanged_filter(owner.id(), write_id);
-        database.delete_one(O::COLLECTION, filter).await?;
+        match tombstone {
+            Some(tombstone) => {
+                let update = outbox::replace_update(tombstone, Vec::new())?;
+                database.update_one(O::COLLECTION, filter, update).await?
+            }
+            None => database.delete_one(O::COLLECTION, filter).await?,
+        };
         release_unlisted::<O>(database, owner.id(), owner.names()).await?;
         return Ok(rejection);
     }
     Ok(OwnerSaveOutcome::Saved)
+}
+
+/// The outcome of inserting an owner's document.
+enum Insertion {
+    New,
+    OverTombstone,
+    Rejected(OwnerSaveOutcome),
+}
+
+async fn insert<O: UniqueNameOwner>(
+    database: &Arc<Database>,
+    id: &str,
+    document: &Document,
+) -> Result<Insertion, StoreError> {
+    if database.insert(O::COLLECTION, document).await? {
+        return Ok(Insertion::New);
+    }
+    let stored = find_stored::<O>(database, id).await?;
+    let Some(stored) = stored.filter(|stored| stored.owner.is_none()) else {
+        return Ok(Insertion::Rejected(OwnerSaveOutcome::IdTaken));
+    };
+    if stored.is_pending {
+        return Ok(Insertion::Rejected(OwnerSaveOutcome::Removed));
+    }
+    let filter = unchanged_filter(id, stored.write_id);
+    let is_replaced = database.update_one(O::COLLECTION, filter, replace_document(document)?);
+    Ok(if is_replaced.await? {
+        Insertion::OverTombstone
+    } else {
+        Insertion::Rejected(OwnerSaveOutcome::IdTaken)
+    })
 }
 
 /// Replaces the owner with the same id, or inserts it, and releases the names that it no longer has. When a name is
@@ -180,6 +159,9 @@ pub(crate) async fn replace<O: UniqueNameOwner>(
     let id = owner.id();
     for _ in 0..MAX_ATTEMPTS {
         let previous = find_stored::<O>(database, id).await?;
+        if previous.as_ref().is_some_and(|previous| previous.owner.is_none()) {
+            return Ok(OwnerSaveOutcome::Removed);
+        }
         if let Err(rejection) = reserve_all(database, owner).await? {
             return Ok(rejection);
         }
@@ -187,7 +169,9 @@ pub(crate) async fn replace<O: UniqueNameOwner>(
         let is_written = match &previous {
             Some(previous) => {
                 let filter = unchanged_filter(id, previous.write_id.clone());
-                database.replace_one(O::COLLECTION, filter, &document).await?
+                database
+                    .update_one(O::COLLECTION, filter, replace_document(&document)?)
+                    .await?
             }
             None => database.insert(O::COLLECTION, &document).await?,
         };
@@ -196,42 +180,56 @@ pub(crate) async fn replace<O: UniqueNameOwner>(
         }
         if let Err(rejection) = reserve_all(database, owner).await? {
             let filter = unchanged_filter(id, write_id);
-            match &previous {
+            match previous.and_then(|previous| previous.owner) {
                 Some(previous) => {
-                    let (document, _) = new_document(&previous.owner)?;
-                    database.replace_one(O::COLLECTION, filter, &document).await?
+                    let (document, _) = new_document(&previous)?;
+                    database
+                        .update_one(O::COLLECTION, filter, replace_document(&document)?)
+                        .await?
                 }
                 None => database.delete_one(O::COLLECTION, filter).await?,
             };
             release_unlisted::<O>(database, id, owner.names()).await?;
             return Ok(rejection);
         }
-        let previous_names = previous.map(|previous| previous.owner.names()).unwrap_or_default();
+        let previous_names = previous.map(|previous| previous.names()).unwrap_or_default();
         release_unlisted::<O>(database, id, previous_names).await?;
         return Ok(OwnerSaveOutcome::Saved);
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Removes an owner and releases its names. Returns whether this call removed it.
-///
-/// The names are released first. Scenario of the opposite order: the process dies between the two steps. A reservation
-/// without its owner's document looks like an interrupted create: a save of that name returns the removed id as its
-/// owner, and the caller would complete the next user under that id.
-pub(crate) async fn remove<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
-    for _ in 0..MAX_ATTEMPTS {
-        let Some(stored) = find_stored::<O>(database, id).await? else {
-            return Ok(false);
-        };
-        for name in stored.owner.names() {
-            release::<O>(database, &name, id).await?;
-        }
-        let filter = unchanged_filter(id, stored.write_id);
-        if database.delete_one(O::COLLECTION, filter).await? {
-            return Ok(true);
-        }
+/// Deletes the reservations of an owner whose tombstone has the part `logins` pending, or that were left by an
+/// interrupted save of it. Reservations that another owner took over meanwhile stay.
+pub(crate) async fn release_removed<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<(), StoreError> {
+    let holder = id.to_owned();
+    let reserved = database.read(|connection| async move {
+        let reservations = connection.collection::<ReservationDocument>(O::RESERVATIONS);
+        connection::all(
+            reservations
+                .find(doc! { "holder": holder })
+                .max_time(CALL_TIMEOUT)
+                .await,
+        )
+        .await
+    });
+    let reserved = reserved.await?;
+    // Read after the reservations: a new user of this id has reserved others.
+    let stored = find_stored::<O>(database, id).await?;
+    if !stored.is_some_and(|stored| stored.owner.is_none()) {
+        return Ok(());
     }
-    Err(MongodbError::Contended.into())
+    for ReservationDocument {
+        name,
+        owner,
+        version,
+        write_id,
+    } in reserved
+    {
+        let unchanged = doc! { "_id": name, "holder": owner, "version": version, "writeId": write_id };
+        database.delete_one(O::RESERVATIONS, unchanged).await?;
+    }
+    Ok(())
 }
 
 /// Returns the owner of a name. The owner's document must list the name; a reservation alone does not count.
@@ -247,13 +245,9 @@ pub(crate) async fn find_by_name<O: UniqueNameOwner>(
     let owner = found
         .await?
         .map(|form| read_owner::<O>(&reservation.owner, form))
-        .transpose()?;
+        .transpose()?
+        .flatten();
     Ok(owner.filter(|owner| owner.names().contains(&name)))
-}
-
-async fn find_stored<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<O>>, StoreError> {
-    let found = database.find_after_write::<Document>(O::COLLECTION, id.to_owned());
-    Ok(found.await?.map(Stored::read).transpose()?)
 }
 
 /// Reserves every name of an owner. Returns the names that were not reserved for it before. If a name is taken,
@@ -295,6 +289,7 @@ async fn reserve<O: UniqueNameOwner>(
             name: name.to_owned(),
             owner: owner.to_owned(),
             version: 1,
+            write_id: Some(ObjectId::new()),
         };
         if database.insert(O::RESERVATIONS, &new).await? {
             return Ok(ReserveOutcome::Reserved);
@@ -304,7 +299,7 @@ async fn reserve<O: UniqueNameOwner>(
             continue;
         };
         let other = find_stored::<O>(database, &found.owner).await?;
-        if other.is_none_or(|other| other.owner.names().iter().any(|listed| listed == name)) {
+        if other.is_none_or(|other| other.names().iter().any(|listed| listed == name)) {
             return Ok(ReserveOutcome::TakenBy(found.owner));
         }
         let unchanged_filter = doc! { "_id": name, "holder": &found.owner, "version": found.version };
@@ -329,7 +324,7 @@ async fn release_unlisted<O: UniqueNameOwner>(
         return Ok(());
     }
     let stored = find_stored::<O>(database, id).await?;
-    let listed = stored.map(|stored| stored.owner.names()).unwrap_or_default();
+    let listed = stored.map(|stored| stored.names()).unwrap_or_default();
     for name in names.iter().filter(|name| !listed.contains(name)) {
         release::<O>(database, name, id).await?;
     }
@@ -354,12 +349,8 @@ mod tests {
             name: "ada@example.com".to_owned(),
             owner: "5efd263cbe2d398bb00b97ea".to_owned(),
             version: 1,
+            write_id: None,
         });
         insta::assert_snapshot!(stored.unwrap(), @r#"{ "_id": "ada@example.com", "holder": "5efd263cbe2d398bb00b97ea", "version": 1 }"#);
-    }
-    #[test]
-    fn write_id_is_stored_as_version() {
-        let filter = unchanged_filter("user-1", Bson::Null);
-        insta::assert_snapshot!(filter, @r#"{ "_id": "user-1", "version": null }"#);
     }
 }

@@ -15,16 +15,6 @@ use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
 use crate::outbox;
 
-/// The members of a document that belong to the relay, which a save keeps.
-const RELAY_MEMBERS: [&str; 6] = [
-    "sequence",
-    "outbox",
-    "outboxPending",
-    "leaseOwner",
-    "leaseUntil",
-    "claim",
-];
-
 /// The store of the aggregate whose form is `F`.
 pub(crate) struct MongodbVersioned<F> {
     database: Arc<Database>,
@@ -67,19 +57,12 @@ fn new_document<F: StoredForm<Bson>>(aggregate: &F::Of, events: Vec<NewEvent>) -
     Ok(document)
 }
 
-/// Returns the update that replaces the form and pushes the events: a pipeline, because it keeps members of the relay. A
-/// member that the form leaves out is gone. The form is wrapped in `$literal`, because a pipeline evaluates a text that
-/// begins with `$` as an expression. The server keeps `_id`: FerretDB stores an `_id` of the pipeline beside its own.
+/// Returns the update that replaces the form and pushes the events.
 fn update<F: StoredForm<Bson>>(aggregate: &F::Of, events: Vec<NewEvent>) -> Result<Vec<Document>, MongodbError> {
     let key = aggregate.key().as_ref();
     let form = serialize_to_bson(&F::of(aggregate, aggregate.version() + 1));
     let form = form.map_err(|error| MongodbError::corrupt(collection::<F>(), key, error))?;
-    let mut kept = Document::new();
-    kept.extend(RELAY_MEMBERS.map(|member| (member.to_owned(), format!("${member}").into())));
-    kept.extend(outbox::push_fields(events)?);
-    Ok(vec![
-        doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": form }, kept] } },
-    ])
+    outbox::replace_update(form, events)
 }
 
 /// Saves the aggregate and its events in one write, if the stored version is still the one that was read.

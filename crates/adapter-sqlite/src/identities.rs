@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::event::NewEvent;
 use domain::identity::Identity;
 use domain::ids::UserId;
-use ports::{Identities, IdentitySaveOutcome, StoreError};
+use domain::removal::{PendingRemoval, RemovalPart};
+use ports::{IDENTITIES, Identities, IdentitySaveOutcome, RemovalOutcome, StoreError};
 use rusqlite::{Connection, Row};
 use stored_forms::IdentityForm;
 
 use crate::database::Database;
 use crate::error::SqliteError;
+use crate::outbox::Outbox;
 use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
@@ -34,24 +37,48 @@ fn find_other_login_owner(connection: &Connection, identity: &Identity) -> Resul
     Ok(None)
 }
 
+/// Returns the pending parts of the row with this id; an empty list once all are erased. The inner `None` is a user who
+/// was not removed, the outer one means that there is no row.
+fn find_removal(connection: &Connection, id: &str) -> Result<Option<Option<Vec<RemovalPart>>>, SqliteError> {
+    let sql = "SELECT key, removal FROM identities WHERE key = ?1";
+    row_codec::first(connection, sql, [id], |row| {
+        let row = Reader::new("identity", row);
+        let removal: Option<String> = row.column(1)?;
+        removal.map(|_| parts(&row, 1)).transpose()
+    })
+}
+
+fn parts(row: &Reader<'_, '_>, column: usize) -> Result<Vec<RemovalPart>, SqliteError> {
+    let names: Vec<String> = row.json(column)?;
+    let part = |name: String| RemovalPart::parse(&name).ok_or_else(|| row.corrupt("removal"));
+    names.into_iter().map(part).collect()
+}
+
+fn to_names(parts: &[RemovalPart]) -> Result<String, SqliteError> {
+    let names: Vec<_> = parts.iter().map(|part| part.as_str()).collect();
+    to_json("removal", &names)
+}
+
 fn save(connection: &Connection, identity: &Identity, is_new: bool) -> Result<IdentitySaveOutcome, SqliteError> {
     let id = identity.id.as_str();
+    let stored = find_removal(connection, id)?;
+    match &stored {
+        Some(Some(parts)) if !is_new || !parts.is_empty() => return Ok(IdentitySaveOutcome::Removed),
+        Some(Some(_)) | None => {}
+        Some(None) if is_new => {
+            let taken = find_other_login_owner(connection, identity)?;
+            return Ok(
+                taken.map_or(IdentitySaveOutcome::IdTaken, |by| IdentitySaveOutcome::LoginTaken {
+                    by,
+                }),
+            );
+        }
+        Some(None) => {}
+    }
     if let Some(by) = find_other_login_owner(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
     }
-    let exists = row_codec::first(
-        connection,
-        "SELECT user_id FROM identities WHERE user_id = ?1",
-        [id],
-        |_| Ok(()),
-    )?
-    .is_some();
-    if exists && is_new {
-        return Ok(IdentitySaveOutcome::IdTaken);
-    }
-    if exists {
-        remove_logins(connection, id)?;
-    }
+    delete_logins(connection, id)?;
     for login in identity.logins() {
         row_codec::execute(
             connection,
@@ -60,37 +87,51 @@ fn save(connection: &Connection, identity: &Identity, is_new: bool) -> Result<Id
         )?;
     }
     let document = to_json("identity", &IdentityForm::from(identity))?;
-    let sql = "INSERT INTO identities (user_id, document) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET document = excluded.document";
+    let sql = "INSERT INTO identities (key, document) VALUES (?1, ?2)
+               ON CONFLICT (key) DO UPDATE SET document = excluded.document, removal = NULL";
     row_codec::execute(connection, sql, (id, document))?;
     Ok(IdentitySaveOutcome::Saved)
 }
 
-/// Removes the logins that the user's stored document names, because `logins` has no index by user.
-fn remove_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
-    let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
-    if let Some(stored) = row_codec::first(connection, sql, [id], identity)? {
-        for login in stored.logins() {
-            row_codec::execute(
-                connection,
-                "DELETE FROM logins WHERE login = ?1 AND user_id = ?2",
-                (login, id),
-            )?;
-        }
+fn delete_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
+    row_codec::execute(connection, "DELETE FROM logins WHERE user_id = ?1", [id]).map(drop)
+}
+
+fn remove(connection: &Connection, id: &str, event: NewEvent) -> Result<RemovalOutcome, SqliteError> {
+    let Some(None) = find_removal(connection, id)? else {
+        return Ok(RemovalOutcome::NotFound);
+    };
+    let mut outbox = Outbox::read(connection, IDENTITIES.name, id)?.unwrap_or_else(Outbox::empty);
+    if !outbox.push(vec![event]) {
+        return Ok(RemovalOutcome::OutboxFull);
     }
-    Ok(())
+    let sql = "UPDATE identities SET document = '{}', removal = ?2 WHERE key = ?1";
+    row_codec::execute(connection, sql, (id, to_names(&RemovalPart::ALL)?))?;
+    delete_logins(connection, id)?;
+    outbox.save(connection, IDENTITIES.name, id)?;
+    Ok(RemovalOutcome::Removed)
+}
+
+fn finish_removal(connection: &Connection, id: &str, part: RemovalPart) -> Result<(), SqliteError> {
+    let Some(Some(mut parts)) = find_removal(connection, id)? else {
+        return Ok(());
+    };
+    parts.retain(|pending| *pending != part);
+    let sql = "UPDATE identities SET removal = ?2 WHERE key = ?1";
+    row_codec::execute(connection, sql, (id, to_names(&parts)?)).map(drop)
 }
 
 #[async_trait]
 impl Identities for SqliteIdentities {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
-        let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
+        let sql = "SELECT key, document FROM identities WHERE key = ?1 AND removal IS NULL";
         self.0
             .read(|connection| row_codec::first(connection, sql, [id.as_str()], identity))
     }
 
     async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
-        let sql =
-            "SELECT i.user_id, i.document FROM logins l JOIN identities i ON i.user_id = l.user_id WHERE l.login = ?1";
+        let sql = "SELECT i.key, i.document FROM logins l JOIN identities i ON i.key = l.user_id
+                   WHERE l.login = ?1 AND i.removal IS NULL";
         self.0
             .read(|connection| row_codec::first(connection, sql, [login], identity))
     }
@@ -105,19 +146,52 @@ impl Identities for SqliteIdentities {
         self.0.write(move |connection| save(connection, &identity, false)).await
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
+    async fn remove(&self, id: &UserId, event: NewEvent) -> Result<RemovalOutcome, StoreError> {
+        let id = id.to_string();
+        let removal = self.0.write(move |connection| remove(connection, &id, event));
+        let outcome = removal.await?;
+        if outcome == RemovalOutcome::Removed {
+            self.0.notify_event();
+        }
+        Ok(outcome)
+    }
+
+    async fn pending_removals(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        // The condition is the one of the partial index, so that SQLite uses it.
+        let sql = "SELECT key, removal FROM identities WHERE removal IS NOT NULL AND removal <> '[]' AND key > ?1
+                   ORDER BY key LIMIT ?2";
+        self.0.read(|connection| {
+            row_codec::all(connection, sql, (after, integer(limit as u64)), |row| {
+                let row = Reader::new("removal", row);
+                Ok(PendingRemoval {
+                    user: row.parse(0, UserId::parse)?,
+                    parts: parts(&row, 1)?,
+                })
+            })
+        })
+    }
+
+    async fn release_logins(&self, id: &UserId) -> Result<(), StoreError> {
         let id = id.to_string();
         self.0
-            .write(move |connection| {
-                remove_logins(connection, &id)?;
-                Ok(row_codec::execute(connection, "DELETE FROM identities WHERE user_id = ?1", [&id])? > 0)
+            .write(move |connection| match find_removal(connection, &id)? {
+                Some(Some(_)) => delete_logins(connection, &id),
+                Some(None) | None => Ok(()),
             })
+            .await
+    }
+
+    async fn finish_removal(&self, id: &UserId, part: RemovalPart) -> Result<(), StoreError> {
+        let id = id.to_string();
+        self.0
+            .write(move |connection| finish_removal(connection, &id, part))
             .await
     }
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
-        let sql = "SELECT user_id, document FROM identities WHERE user_id > ?1 ORDER BY user_id LIMIT ?2";
+        let sql = "SELECT key, document FROM identities WHERE key > ?1 AND removal IS NULL ORDER BY key LIMIT ?2";
         self.0
             .scan(move |connection| row_codec::all(connection, sql, (after, integer(limit as u64)), identity))
             .await

@@ -11,7 +11,7 @@ use stored_forms::{Collection, collection, collections};
 use crate::row_codec::integer;
 
 /// Migrations in order. The file's `user_version` is the number of applied migrations.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE, REMOVALS];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -200,6 +200,22 @@ CREATE TABLE used_once (key TEXT PRIMARY KEY NOT NULL, purge_at INTEGER NOT NULL
 CREATE INDEX used_once_garbage ON used_once (purge_at);
 ";
 
+/// A removed user keeps its row: `removal` lists what of it is still stored, and is null for every other user. The row
+/// has an outbox, for the event of the removal. Logins and families are found by their user.
+const REMOVALS: &str = "
+ALTER TABLE identities RENAME COLUMN user_id TO key;
+ALTER TABLE identities ADD COLUMN removal TEXT;
+ALTER TABLE identities ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE identities ADD COLUMN outbox TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE identities ADD COLUMN outbox_pending INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE identities ADD COLUMN lease_owner TEXT;
+ALTER TABLE identities ADD COLUMN lease_until INTEGER;
+CREATE INDEX identities_outbox ON identities (lease_until) WHERE outbox_pending = 1;
+CREATE INDEX identities_removals ON identities (key) WHERE removal IS NOT NULL AND removal <> '[]';
+CREATE INDEX logins_holder ON logins (user_id);
+CREATE INDEX refresh_families_user ON refresh_families (user);
+";
+
 /// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry among the [`collections`].
 fn versioned_table(collection: &Collection) -> String {
     let table = collection.aggregate.name;
@@ -287,16 +303,17 @@ mod tests {
     use domain::client::Client;
     use domain::contact::{ContactValue, Mobile};
     use domain::credential_lock::{CredentialLock, LockReason};
-    use domain::event::EventValue;
+    use domain::directory::events::removal_event;
+    use domain::event::{EventContext, EventValue};
     use domain::factors::events::FACTOR_ADDED;
     use domain::factors::{
         AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose,
     };
     use domain::group::AssertedGroups;
-    use domain::ids::{ClientId, ContactId, FamilyId, UserId};
+    use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
     use domain::time::Timestamp;
     use domain::tokens::{Consumption, ValidationTokenHash};
-    use ports::{Cursor, Lease, SaveOutcome};
+    use ports::{Cursor, Lease, RemovalOutcome, SaveOutcome};
 
     use super::*;
     use crate::SqliteSettings;
@@ -453,6 +470,46 @@ mod tests {
         assert_eq!(stores.known_names.page(None, 1).await.unwrap(), []);
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_version_4_user_can_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch(&MIGRATIONS[..4].concat()).unwrap();
+        let rows = r#"
+            INSERT INTO identities (user_id, document) VALUES ('user-1', '{"email":{"id":"contact-1",
+                "address":"ana@example.com"},"mainContactType":"EMAIL","roles":["USER"],"groups":[],"businesses":[]}');
+            INSERT INTO logins (login, user_id) VALUES ('ana@example.com', 'user-1');
+            INSERT INTO refresh_families (key, user, client_id, epoch, generation, nonce, rotated_at,
+                    absolute_expires_at, idle_expires_at, status, sequence)
+                VALUES ('family-1', 'user-1', 'portal', 0, 1, x'00000000000000000000000000000000', 0, 1, 1, 'active', 1);
+            PRAGMA user_version = 4;"#;
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
+
+        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap().stores;
+        let user = UserId::parse("user-1").unwrap();
+        let found = stores
+            .identities
+            .find_by_login("ana@example.com")
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((&found.id, &found.roles), (&user, &vec!["USER".to_owned()]));
+        let context = EventContext {
+            id: EventId("removal".to_owned()),
+            time: Timestamp::UNIX_EPOCH,
+            by: Actor::operator("root"),
+            correlation_id: None,
+        };
+        let removal = stores.identities.remove(&user, removal_event(context, &user)).await;
+        assert_eq!(removal.unwrap(), RemovalOutcome::Removed);
+        assert_eq!(stores.identities.find(&user).await.unwrap(), None);
+        assert_eq!(stores.identities.find_by_login("ana@example.com").await.unwrap(), None);
+        assert_eq!(stores.identities.pending_removals(None, 10).await.unwrap().len(), 1);
+        assert!(!stores.refresh_families.erase_user(&user, 10).await.unwrap());
+    }
+
     /// A contact with a code, as every version stored it.
     const CONTACTS: &str = r#"[{"id":"contact-1","value":{"mobile":{"region":"351","number":"912345678"}},"marked":true,
         "verified":false,"revision":2,"addedAt":5}]"#;
@@ -597,7 +654,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("authme.sqlite");
             let connection = Connection::open(&file).unwrap();
-            // From version 4 on, the rows are those that the migration to version 4 wrote.
+            // The tables that the file fills have the form of version 3. Later versions are reached from there.
             let filled = version.min(3);
             connection.execute_batch(&MIGRATIONS[..filled].concat()).unwrap();
             connection.execute_batch(&filled_file(filled)).unwrap();

@@ -1,6 +1,6 @@
 //! The rules and value types of AuthMe: no I/O, no async, no wire format.
 //!
-//! Modules at the root are shared by the three contexts; each context has a module of its own name. Our own nouns
+//! Modules at the root are shared by the contexts; each context has a module of its own name. Our own nouns
 //! (family, epoch, factor set …) are explained in `docs/glossary.md`, the protocols that build on these rules in
 //! `docs/protocols.md`. "The documented API" in a comment is the published API that clients rely on; its rules are in
 //! `docs/api.md`.
@@ -12,6 +12,7 @@ pub mod caller;
 pub mod client;
 pub mod contact;
 pub mod credential_lock;
+pub mod directory;
 pub mod event;
 pub mod factors;
 pub mod group;
@@ -24,6 +25,7 @@ pub mod mask;
 pub mod names;
 pub mod permission;
 pub mod registration;
+pub mod removal;
 pub mod sessions;
 pub mod time;
 pub mod tokens;
@@ -32,6 +34,7 @@ pub mod tokens;
 pub fn event_types() -> impl Iterator<Item = &'static event::EventType> {
     [
         credential_lock::events::TYPES,
+        directory::events::TYPES,
         factors::events::TYPES,
         sessions::events::TYPES,
     ]

@@ -88,6 +88,19 @@ impl Installation {
 
     /// Runs `authme` on the database and returns the objects that it prints. Panics when it fails.
     pub async fn operate(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.try_operate(arguments).await;
+        let advice = if output.stderr.contains("without the feature") {
+            HOW_TO_BUILD
+        } else {
+            ""
+        };
+        assert_eq!(output.code, Some(0), "authme {arguments:?}: {}{advice}", output.stderr);
+        let objects = serde_json::Deserializer::from_str(&output.stdout).into_iter();
+        objects.map(|object| object.expect("it prints JSON")).collect()
+    }
+
+    /// Runs `authme` on the database.
+    pub async fn try_operate(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = Command::new(binary("authme"));
         command
             .env_clear()
@@ -97,15 +110,7 @@ impl Installation {
             .arg("--data")
             .arg(self.data())
             .args(arguments);
-        let output = run(command).await;
-        let advice = if output.stderr.contains("without the feature") {
-            HOW_TO_BUILD
-        } else {
-            ""
-        };
-        assert_eq!(output.code, Some(0), "authme {arguments:?}: {}{advice}", output.stderr);
-        let objects = serde_json::Deserializer::from_str(&output.stdout).into_iter();
-        objects.map(|object| object.expect("it prints JSON")).collect()
+        run(command).await
     }
 
     /// Returns a caller of the services at their addresses.

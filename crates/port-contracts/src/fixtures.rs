@@ -278,6 +278,7 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
             ends_at: at(86_400_000),
             is_exhaustion_reported: true,
         },
+        first_epoch: MANY,
         ..FactorSet::empty(user)
     }
 }

@@ -1,15 +1,19 @@
 use std::sync::Arc;
 
 use domain::contact::ContactType;
+use domain::directory::events::removal_event;
+use domain::event::NewEvent;
 use domain::identity::Identity;
 use domain::ids::UserId;
-use ports::IdentitySaveOutcome;
+use ports::{IdentitySaveOutcome, RemovalOutcome};
 
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::fixtures::{full_identity, identity, mobile, user, with_email, with_mobile};
+use crate::fixtures::{at, event_context, event_id, full_identity, identity, mobile, user, with_email, with_mobile};
 use crate::race::{CALLERS, count, run_concurrently};
 use ports::Stores;
+
+pub(crate) mod removal;
 
 contracts! { dyn Fixture:
     an_unknown_user_is_not_found,
@@ -28,8 +32,6 @@ contracts! { dyn Fixture:
     removed_login_is_free_again,
     replace_rejects_a_taken_login,
     parallel_replaces_with_an_email_have_one_winner,
-    a_removed_user_frees_its_logins,
-    parallel_removals_of_a_user_have_one_winner,
     users_are_paged_in_the_order_of_their_ids,
     users_survive_reopening,
 }
@@ -40,6 +42,15 @@ async fn create(stores: &Stores, identity: &Identity) -> IdentitySaveOutcome {
 
 async fn replace(stores: &Stores, identity: &Identity) -> IdentitySaveOutcome {
     stores.identities.replace(identity).await.unwrap()
+}
+
+/// Returns an event for the removal of a user.
+fn event_of(n: usize, number: usize) -> NewEvent {
+    removal_event(event_context(event_id(number), at(1)), &user(n))
+}
+
+async fn remove(stores: &Stores, n: usize) -> RemovalOutcome {
+    stores.identities.remove(&user(n), event_of(n, 1)).await.unwrap()
 }
 
 async fn find(stores: &Stores, id: &UserId) -> Option<Identity> {
@@ -286,31 +297,6 @@ async fn parallel_replaces_with_an_email_have_one_winner(fixture: &dyn Fixture) 
     }
 }
 
-async fn a_removed_user_frees_its_logins(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    assert!(!stores.identities.remove(&user(1)).await.unwrap());
-    create(&stores, &full_identity(1)).await;
-    create(&stores, &identity(2)).await;
-    assert!(stores.identities.remove(&user(1)).await.unwrap());
-    assert!(!stores.identities.remove(&user(1)).await.unwrap());
-    assert_eq!(find(&stores, &user(1)).await, None);
-    assert_eq!(owner_of(&stores, "user-1@example.com").await, None);
-    assert_eq!(owner_of(&stores, "user-2@example.com").await, Some(user(2)));
-    assert_eq!(create(&stores, &full_identity(3)).await, IdentitySaveOutcome::Saved);
-    assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(3)));
-}
-
-async fn parallel_removals_of_a_user_have_one_winner(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    create(&stores, &identity(1)).await;
-    let answers = run_concurrently(|_| {
-        let identities = Arc::clone(&stores.identities);
-        async move { identities.remove(&user(1)).await.unwrap() }
-    })
-    .await;
-    assert_eq!(count(&answers, &true), 1);
-}
-
 async fn users_are_paged_in_the_order_of_their_ids(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in [30, 10, 50, 20, 40] {
@@ -328,7 +314,7 @@ async fn users_survive_reopening(fixture: &dyn Fixture) {
     create(&stores, &identity(1)).await;
     create(&stores, &full_identity(2)).await;
     create(&stores, &identity(3)).await;
-    assert!(stores.identities.remove(&user(3)).await.unwrap());
+    assert_eq!(remove(&stores, 3).await, RemovalOutcome::Removed);
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(2)));

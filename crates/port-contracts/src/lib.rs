@@ -78,6 +78,7 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         expired_records::contracts(),
         groups::contracts(),
         identities::contracts(),
+        identities::removal::contracts(),
         known_names::contracts(),
         outboxes::contracts(),
         outboxes::leases::contracts(),

@@ -48,7 +48,7 @@ pub use event_log::{Cursor, EventLog, LoggedEvent};
 pub use event_publisher::{EventPublisher, PublishError};
 pub use expired_records::ExpiredRecords;
 pub use groups::{GROUPS, Groups};
-pub use identities::{IDENTITIES, Identities, IdentitySaveOutcome};
+pub use identities::{IDENTITIES, Identities, IdentitySaveOutcome, LOGINS, RemovalOutcome};
 pub use known_names::{KNOWN_NAMES, KnownNames};
 pub use lock_statuses::LockStatuses;
 pub use outboxes::{Lease, MAX_PENDING_EVENTS, OutboxBacklog, Outboxes, PendingOutbox, Settlement};

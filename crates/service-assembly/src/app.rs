@@ -6,7 +6,7 @@ use adapter_crypto::{CachingTokenVerifier, SystemRandomness};
 use adapter_http::{Api, ApiSettings, Authenticator, Management, TrustedProxies};
 use ports::{Aggregate, Clock, EventPublisher, KeySetSource, Runtime, Stores};
 use service_runtime::{CachedClients, CommandError, Loaded, Loops, PrometheusTelemetry, Stop, TokioTimer};
-use use_cases::{AdmitCaller, RelayOutboxes, RelayPorts};
+use use_cases::{AdmitCaller, EraseRemovedUsers, RelayOutboxes, RelayPorts};
 
 use crate::context::Context;
 use crate::platform::Platform;
@@ -32,6 +32,7 @@ pub struct App {
     telemetry: Arc<PrometheusTelemetry>,
     relay_owner: String,
     relay_lease: Duration,
+    erase_removed_users: EraseRemovedUsers,
 }
 
 impl App {
@@ -66,6 +67,7 @@ impl App {
             management: management(&wiring, telemetry.clone(), &stop),
             stop,
             aggregates: Context::aggregates(contexts),
+            erase_removed_users: Context::erase_removed_users(contexts, &wiring.stores),
             event_publisher: platform.event_publisher,
             lock: platform.lock,
             clock: wiring.runtime.clock,
@@ -88,7 +90,7 @@ impl App {
         RelayOutboxes::new(ports, self.relay_owner.clone(), self.relay_lease)
     }
 
-    /// Starts the relay, the key refresh, the purge and the metrics.
+    /// Starts the relay, the key refresh, the purges and the metrics.
     pub(crate) fn start_loops(&self) -> Loops {
         let mut loops = Loops::default();
         let upkeep = &self.stores.upkeep;
@@ -96,6 +98,7 @@ impl App {
         loops.relay(self.relay());
         loops.refresh_keys(self.keys.clone());
         loops.purge_expired(upkeep.expired_records(&self.aggregates), self.clock.clone());
+        loops.erase_removed_users(self.erase_removed_users.clone());
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use adapter_http::{Description, Endpoints, Module};
-use ports::Aggregate;
+use ports::{Aggregate, Stores};
 use service_runtime::{CommandError, Section};
 use stored_forms::Collection;
+use use_cases::{EraseRemovedUsers, PartEraser};
 
 use crate::wiring::Wiring;
 
@@ -21,6 +24,8 @@ pub struct Context {
     pub secrets: &'static [Section],
     /// Connects its ports to the adapters.
     pub wire: fn(&Wiring) -> Result<Module, CommandError>,
+    /// Returns what erases its part of a removed user, if it stores anything of users.
+    pub eraser: Option<fn(&Stores) -> Arc<dyn PartEraser>>,
 }
 
 impl Context {
@@ -32,6 +37,13 @@ impl Context {
             .flatten()
             .map(|collection| collection.aggregate)
             .collect()
+    }
+
+    /// Returns the erasure of removed users, as far as these contexts own what is stored of them.
+    pub fn erase_removed_users(contexts: &[&Self], stores: &Stores) -> EraseRemovedUsers {
+        let erasers = contexts.iter().filter_map(|context| context.eraser);
+        let erasers = erasers.map(|eraser| eraser(stores)).collect();
+        EraseRemovedUsers::new(stores.identities.clone(), erasers)
     }
 
     /// Returns the sections of contexts, without their secrets.

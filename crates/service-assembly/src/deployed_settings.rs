@@ -24,9 +24,15 @@ fn service_sections(contexts: &[&Context]) -> Vec<Section> {
     sections
 }
 
+/// The contexts that have no deployed service of their own, and no settings: `service-tokens` serves the directory, and only
+/// `authme` has a log of events.
+const WITHOUT_SERVICE: [&str; 2] = ["directory", "events"];
+
 /// Returns the contexts of the deployed services, each with the sections that its service reads.
 pub fn services() -> Vec<(&'static str, Vec<Section>)> {
-    let deployed = CONTEXTS.iter().filter(|context| context.name != "events");
+    let deployed = CONTEXTS
+        .iter()
+        .filter(|context| !WITHOUT_SERVICE.contains(&context.name));
     deployed
         .map(|context| (context.name, service_sections(&[context])))
         .collect()

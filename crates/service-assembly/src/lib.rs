@@ -41,7 +41,7 @@ mod topics;
 pub use app::App;
 pub use context::Context;
 pub use contexts::{
-    AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, EVENTS, FACTORS,
+    AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, DIRECTORY, EVENTS, FACTORS,
     IssuerSettings, RefreshSecretSettings, SamlSettings, SmsRegionSettings, TOKENS, TokenSettings,
 };
 #[cfg(feature = "sqlite")]

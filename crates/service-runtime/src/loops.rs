@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use use_cases::RelayOutboxes;
+use use_cases::{EraseRemovedUsers, RelayOutboxes};
 
 use crate::PrometheusTelemetry;
 
@@ -33,6 +33,10 @@ const PURGE_BATCH: usize = 500;
 /// The time between the expiry of a record and its purge. It exceeds any difference between clocks: docs/protocols.md
 /// "Expiry and purge".
 const PURGE_DELAY: Duration = Duration::from_hours(1);
+
+/// The interval of the erasure of removed users. An operator who registers a removed id again waits for it. A pass
+/// without removed users is one read by an index.
+const ERASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The relay of events from the outboxes.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +102,18 @@ impl Loops {
                     if !has_more {
                         break;
                     }
+                }
+            }
+        });
+    }
+
+    /// Erases what is stored of removed users, every second. After an error, it continues at the next interval.
+    pub fn erase_removed_users(&mut self, erase: EraseRemovedUsers) {
+        self.every(ERASURE_INTERVAL, move || {
+            let erase = erase.clone();
+            async move {
+                if let Err(error) = erase.run().await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "removed users cannot be read");
                 }
             }
         });

@@ -11,6 +11,9 @@ pub struct Collection {
     pub user: Option<&'static str>,
     /// The member that holds the time at which a record may be purged; `None` if records are kept.
     pub purge_at: Option<&'static str>,
+    /// The member that is true while work on a record is left, for the loop that finds such records; `None` if there is
+    /// no such work.
+    pub pending: Option<&'static str>,
     /// Indexes besides those that the relay and the purge need.
     pub indexes: &'static [Index],
 }
@@ -34,6 +37,7 @@ impl Collection {
             is_versioned: false,
             user: None,
             purge_at: None,
+            pending: None,
             indexes: &[],
         }
     }

@@ -1,11 +1,10 @@
 use ports::Aggregate;
 
 use crate::collection::Collection;
-use crate::{credential_lock, factors, sessions, tokens};
+use crate::{credential_lock, directory, factors, sessions, tokens};
 
 /// The collections that no context owns: the operator writes them by commands.
 const REGISTRATIONS: &[Collection] = &[
-    Collection::kept(&ports::IDENTITIES),
     Collection::kept(&ports::CLIENTS),
     Collection::kept(&ports::GROUPS),
     Collection::kept(&ports::KNOWN_NAMES),
@@ -13,6 +12,7 @@ const REGISTRATIONS: &[Collection] = &[
 
 const COLLECTIONS: &[&[Collection]] = &[
     credential_lock::COLLECTIONS,
+    directory::COLLECTIONS,
     factors::COLLECTIONS,
     sessions::COLLECTIONS,
     tokens::COLLECTIONS,

@@ -1,6 +1,7 @@
 use domain::contact::{ContactType, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
+use domain::removal::RemovalPart;
 use serde::{Deserialize, Serialize};
 
 use crate::Corrupt;
@@ -9,15 +10,22 @@ use crate::Corrupt;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityForm {
+    /// The parts of a removed user that are not erased yet. A removed user has no other member; a user has no such list.
+    #[serde(default, skip_serializing)]
+    removal: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email: Option<MainEmailForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mobile: Option<MainMobileForm>,
+    #[serde(default)]
     main_contact_type: String,
+    #[serde(default)]
     roles: Vec<String>,
+    #[serde(default)]
     groups: Vec<String>,
+    #[serde(default)]
     businesses: Vec<BusinessForm>,
 }
 
@@ -49,6 +57,7 @@ impl From<&Identity> for IdentityForm {
             roles: link.roles.clone(),
         };
         Self {
+            removal: None,
             name: identity.name.clone(),
             email: identity.email.as_ref().map(|contact| MainEmailForm {
                 id: contact.id.to_string(),
@@ -69,11 +78,22 @@ impl From<&Identity> for IdentityForm {
 }
 
 impl IdentityForm {
-    /// Returns the user with this id.
+    /// Returns the parts of a removed user that are not erased yet; `None` if the user was not removed.
     ///
     /// # Errors
     ///
-    /// Returns [`Corrupt`] for a malformed id, contact or contact type.
+    /// Returns [`Corrupt`] for an unknown part.
+    pub fn removal(&self) -> Result<Option<Vec<RemovalPart>>, Corrupt> {
+        let part = |name: &String| RemovalPart::parse(name).ok_or_else(|| Corrupt::member("removal"));
+        let parts = self.removal.as_ref().map(|parts| parts.iter().map(part).collect());
+        parts.transpose()
+    }
+
+    /// Returns the user with this id, who was not removed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Corrupt`] for a malformed id, contact or contact type, and for a removed user.
     pub fn read(self, id: &str) -> Result<Identity, Corrupt> {
         let email = |stored: MainEmailForm| {
             Ok::<_, Corrupt>(MainContact {

@@ -15,6 +15,7 @@ mod collection;
 mod collections;
 mod contact;
 pub mod credential_lock;
+pub mod directory;
 mod encoding;
 mod event;
 pub mod factors;

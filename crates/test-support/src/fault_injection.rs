@@ -1,5 +1,8 @@
 //! Ports with a fault injector, which may fail a call, drop its answer, or run an action before or after it.
 
+mod identities;
+mod versioned_stores;
+
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +12,6 @@ use async_trait::async_trait;
 use domain::client::Client;
 use domain::event::NewEvent;
 use domain::group::Group;
-use domain::identity::Identity;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason, UsedOnceKey};
@@ -17,7 +19,7 @@ use domain::time::Timestamp;
 use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
 use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome, UsedOnce};
 use ports::tokens::ValidationTokens;
-use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError, Stores};
+use ports::{ClientSaveOutcome, Clients, Groups, LockStatuses, StoreError, Stores};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -70,7 +72,7 @@ impl<T: ?Sized> Faulty<T> {
     }
 }
 
-/// Returns the stores that the tokens context uses, each with the injector.
+/// Returns the stores of users, clients and sessions, each with the injector.
 pub fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores {
     Stores {
         clients: Faulty::new(&stores.clients, injector),
@@ -80,6 +82,8 @@ pub fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores
         validation_tokens: Faulty::new(&stores.validation_tokens, injector),
         refresh_families: Faulty::new(&stores.refresh_families, injector),
         used_once: Faulty::new(&stores.used_once, injector),
+        credential_locks: Faulty::new(&stores.credential_locks, injector),
+        factor_sets: Faulty::new(&stores.factor_sets, injector),
         ..stores.clone()
     }
 }
@@ -99,34 +103,6 @@ impl Clients for Faulty<dyn Clients> {
     }
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
-        self.inner.page(after, limit).await
-    }
-}
-
-#[async_trait]
-impl Identities for Faulty<dyn Identities> {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
-        self.call("identities.find", self.inner.find(id)).await
-    }
-
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
-        self.call("identities.find_by_login", self.inner.find_by_login(login))
-            .await
-    }
-
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
-        self.call("identities.create", self.inner.create(identity)).await
-    }
-
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
-        self.inner.replace(identity).await
-    }
-
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
-        self.inner.remove(id).await
-    }
-
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
@@ -246,6 +222,11 @@ impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
 
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         self.call("families.revoke", self.inner.revoke(id, reason, event)).await
+    }
+
+    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError> {
+        self.call("families.erase_user", self.inner.erase_user(user, limit))
+            .await
     }
 }
 

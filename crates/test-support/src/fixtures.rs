@@ -1,11 +1,17 @@
 //! Clients and users.
 
 use adapter_crypto::Sha256;
+use domain::actor::Actor;
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
+use domain::directory::events::removal_event;
+use domain::event::EventContext;
 use domain::identity::{Identity, MainContact};
-use domain::ids::{ClientId, ContactId, UserId};
+use domain::ids::{ClientId, ContactId, EventId, UserId};
+use domain::removal::RemovalPart;
+use domain::time::Timestamp;
 use ports::tokens::ClientSecrets as _;
+use ports::{IdentitySaveOutcome, RemovalOutcome, Stores};
 
 pub fn to_strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
@@ -48,4 +54,27 @@ pub fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
         groups: Vec::new(),
         businesses: Vec::new(),
     }
+}
+
+/// Removes a user. Nothing else of the user is erased.
+pub async fn remove_user(stores: &Stores, user: &UserId) {
+    let context = EventContext {
+        id: EventId(format!("removal-of-{user}")),
+        time: Timestamp::UNIX_EPOCH,
+        by: Actor::operator("root"),
+        correlation_id: None,
+    };
+    let removal = stores.identities.remove(user, removal_event(context, user));
+    assert_eq!(removal.await.expect("the store answers"), RemovalOutcome::Removed);
+}
+
+/// Creates a removed user again as if nothing of it had to be erased, so that a test can show that a rejected request
+/// changed nothing.
+pub async fn restore_user(stores: &Stores, user: &Identity) {
+    for part in RemovalPart::ALL {
+        let struck = stores.identities.finish_removal(&user.id, part).await;
+        struck.expect("the store answers");
+    }
+    let created = stores.identities.create(user).await.expect("the store answers");
+    assert_eq!(created, IdentitySaveOutcome::Saved);
 }

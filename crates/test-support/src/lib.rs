@@ -22,6 +22,7 @@ pub mod fixtures;
 pub mod http;
 pub mod jwt;
 pub mod stale_reads;
+pub mod user_removal;
 
 pub use app::TestApp;
 pub use clock::{SettableClock, SettableTimer};

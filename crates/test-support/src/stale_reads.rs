@@ -119,4 +119,8 @@ impl RefreshFamilies for StaleFamilies {
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         self.inner.revoke(id, reason, event).await
     }
+
+    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError> {
+        self.inner.erase_user(user, limit).await
+    }
 }

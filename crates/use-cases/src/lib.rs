@@ -2,11 +2,13 @@
 
 mod admit_caller;
 pub mod credential_lock;
+pub mod directory;
 mod error;
 pub mod factors;
 mod follow_events;
 pub mod relay;
 mod relay_outboxes;
+mod removed_users;
 mod saving;
 pub mod sessions;
 pub mod tokens;
@@ -15,3 +17,4 @@ pub use admit_caller::{Admission, AdmissionError, AdmitCaller};
 pub use error::UseCaseError;
 pub use follow_events::{EventPage, FollowEvents};
 pub use relay_outboxes::{RelayOutboxes, RelayPorts, RelayRun};
+pub use removed_users::{EraseRemovedUsers, PartEraser};

@@ -23,7 +23,7 @@ struct LockResponse {
     /// The time of the last lock or unlock; absent if it was never locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// The number of times the credential was locked. Tokens issued under an earlier epoch are not active.
+    /// The number of times the credential was locked, or its user removed. Tokens issued under an earlier epoch are not active.
     epoch: u64,
     /// The actor who last locked or unlocked it; absent if it was never locked, or if no actor was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]

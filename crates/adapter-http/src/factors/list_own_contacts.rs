@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     authorised: Authorised<ListOwnContacts>,
     factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let user = authorised.user()?;
+    let user = authorised.calling_user()?;
     let contacts = factors
         .list_own_contacts
         .run(&authorised.call.client, user)

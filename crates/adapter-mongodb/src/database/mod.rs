@@ -15,7 +15,7 @@ mod statements;
 
 use std::sync::Arc;
 
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use ports::StoreError;
 use serde::de::DeserializeOwned;
 
@@ -72,21 +72,6 @@ impl Database {
             .await
     }
 
-    /// Returns the document with this id. If none exists, reads again, linearizably: see [`ReadConsistency::Majority`].
-    pub(crate) async fn find_or_read_linearizable<T>(
-        &self,
-        collection: &'static str,
-        id: &str,
-    ) -> Result<Option<T>, StoreError>
-    where
-        T: DeserializeOwned + Send + Sync + 'static,
-    {
-        match self.find(collection, id).await? {
-            Some(found) => Ok(Some(found)),
-            None => self.find_linearizable(collection, id.to_owned()).await,
-        }
-    }
-
     async fn find_batched<T>(
         &self,
         collection: &'static str,
@@ -100,21 +85,24 @@ impl Database {
         Ok(found.map(|found| decode_document(&found)).transpose()?)
     }
 
-    /// Returns up to `limit` documents whose `_id` is greater than `after`, in the order of their `_id`.
+    /// Returns up to `limit` documents that match the filter and whose `_id` is greater than `after`, in the order of their
+    /// `_id`.
     #[tracing::instrument(level = "trace", name = "store", skip_all, fields(operation = "find", collection = collection))]
     pub(crate) async fn page<T>(
         &self,
         collection: &'static str,
+        mut filter: Document,
         after: String,
         limit: usize,
     ) -> Result<Vec<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        filter.insert("_id", doc! { "$gt": after });
         self.read(|connection| async move {
             let documents = connection.collection::<T>(collection);
             let found = documents
-                .find(doc! { "_id": { "$gt": after } })
+                .find(filter)
                 .sort(doc! { "_id": 1 })
                 .limit(integer(limit as u64))
                 .max_time(CALL_TIMEOUT);

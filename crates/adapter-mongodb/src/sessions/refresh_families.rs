@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::NewEvent;
-use domain::ids::FamilyId;
+use domain::ids::{FamilyId, UserId};
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use ports::StoreError;
 use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
 
@@ -15,6 +15,7 @@ use super::refresh_family_document::{
 };
 use super::rotations::{RotationRequest, Rotations, execute_batch};
 use crate::bson_codec::{binary, date, integer};
+use crate::connection::{self, CALL_TIMEOUT};
 use crate::database::Database;
 use crate::driver_session::CausalSession;
 use crate::error::MongodbError;
@@ -104,6 +105,28 @@ async fn revoke(
     Ok(is_revoked)
 }
 
+/// Deletes families whose events are published, and returns whether any is left. The delete repeats the filter, so that
+/// a family that was revoked after the query keeps its event.
+async fn erase_user(mut session: CausalSession, user: String, limit: usize) -> Result<bool, MongodbError> {
+    let families = session.collection::<Document>(COLLECTION);
+    let published = doc! { "user": &user, "outboxPending": false };
+    let found = families
+        .find(published.clone())
+        .projection(doc! { "_id": 1 })
+        .limit(integer(limit as u64))
+        .max_time(CALL_TIMEOUT);
+    let found: Vec<Document> = connection::all(found.await).await?;
+    let ids: Vec<_> = found.into_iter().filter_map(|mut found| found.remove("_id")).collect();
+    if !ids.is_empty() {
+        let mut filter = published;
+        filter.insert("_id", doc! { "$in": ids });
+        let deleted = families.delete_many(filter).session(&mut *session.inner).await;
+        deleted.map_err(|error| MongodbError::write(&error))?;
+    }
+    let left = session.find_one::<Document>(COLLECTION, doc! { "user": user }).await?;
+    Ok(left.is_some())
+}
+
 #[async_trait]
 impl RefreshFamilies for MongodbRefreshFamilies {
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
@@ -180,6 +203,13 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         let id = id.clone();
         self.database
             .write(move |session| revoke(session, id, reason, event))
+            .await
+    }
+
+    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError> {
+        let user = user.to_string();
+        self.database
+            .write(move |session| erase_user(session, user, limit))
             .await
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::{CredentialLock, LockCommand, events as lock_events};
+use domain::directory::events::removal_event;
 use domain::event::EventContext;
 use domain::factors::{FactorSet, SendQuota, SendQuotaKey};
 use domain::identity::{Identity, MainContact};
@@ -19,7 +20,7 @@ use port_contracts::Fixture;
 use ports::factors::QuotaDecision;
 use ports::factors::SEND_LIMITS;
 use ports::sessions::REFRESH_FAMILIES;
-use ports::{IdentitySaveOutcome, Lease, SaveOutcome, StoreError, Stores, Versioned as _};
+use ports::{IdentitySaveOutcome, Lease, RemovalOutcome, SaveOutcome, StoreError, Stores, Versioned as _};
 use stored_forms::{Collection, all_aggregates, collections};
 use tokio::runtime;
 
@@ -405,7 +406,15 @@ async fn user_without_write_id(database: TestDatabase) {
         .update_one(doc! { "_id": "ada" }, unset)
         .await
         .expect("the update succeeds");
-    assert!(identities.remove(&user("ada")).await.expect("the call succeeds"));
+    let context = EventContext {
+        id: EventId("removal".to_owned()),
+        time: Timestamp::UNIX_EPOCH,
+        by: Actor::default(),
+        correlation_id: None,
+    };
+    let event = removal_event(context, &user("ada"));
+    let removal = identities.remove(&user("ada"), event).await;
+    assert_eq!(removal.expect("the call succeeds"), RemovalOutcome::Removed);
     assert_eq!(identities.find(&user("ada")).await.expect("the call succeeds"), None);
 }
 

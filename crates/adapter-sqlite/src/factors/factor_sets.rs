@@ -16,8 +16,8 @@ use crate::versioned_store::{SqliteVersioned, aggregate};
 impl FactorSets for SqliteVersioned<FactorSetForm<Json>> {
     /// One statement, because each statement outside a transaction locks the file twice.
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, Option<FactorSet>)>, StoreError> {
-        let sql = "SELECT i.user_id, i.document, f.document
-                   FROM identities i LEFT JOIN factor_sets f ON f.key = i.user_id WHERE i.user_id = ?1";
+        let sql = "SELECT i.key, i.document, f.document
+                   FROM identities i LEFT JOIN factor_sets f ON f.key = i.key WHERE i.key = ?1 AND i.removal IS NULL";
         self.database().read(|connection| {
             row_codec::first(connection, sql, [user.as_str()], |row| {
                 let has_set = !matches!(row.get_ref(2)?, ValueRef::Null);
@@ -25,5 +25,10 @@ impl FactorSets for SqliteVersioned<FactorSetForm<Json>> {
                 Ok((identities::identity(row)?, set))
             })
         })
+    }
+
+    /// One statement reads both at one time.
+    async fn find_for_edit(&self, user: &UserId) -> Result<Option<(Identity, Option<FactorSet>)>, StoreError> {
+        self.find_with_owner(user).await
     }
 }

@@ -290,4 +290,17 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         }
         Ok(is_revoked)
     }
+
+    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError> {
+        let user = user.to_string();
+        self.0
+            .write(move |connection| {
+                let sql = "DELETE FROM refresh_families WHERE key IN (
+                               SELECT key FROM refresh_families WHERE user = ?1 AND outbox_pending = 0 LIMIT ?2)";
+                row_codec::execute(connection, sql, (&user, integer(limit as u64)))?;
+                let sql = "SELECT 1 FROM refresh_families WHERE user = ?1 LIMIT 1";
+                Ok(row_codec::first(connection, sql, [&user], |_| Ok(()))?.is_some())
+            })
+            .await
+    }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::client::Client;
-use domain::event::EventValue;
+use domain::event::{EventValue, NewEvent};
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{ClientId, UserId};
 use domain::names::KnownName;
+use domain::removal::{PendingRemoval, RemovalPart};
 use ports::{
     AuditChange, AuditOutcome, AuditRecord, AuditTrail, ClientSaveOutcome, Clients, Clock as _, Groups, Identities,
-    IdentitySaveOutcome, KnownNames, StoreError,
+    IdentitySaveOutcome, KnownNames, RemovalOutcome, StoreError,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -45,7 +46,7 @@ impl CommandAudit {
         let record = AuditRecord::new(SystemClock.now(), &*self.command, AuditOutcome::Done);
         let object = object.iter().map(|(kind, id)| (*kind, (*id).to_owned()));
         self.log.record(&AuditRecord {
-            by: domain::actor::Actor::operator(operator::name()),
+            by: operator::actor(),
             object: object.collect(),
             reason: reason.map(str::to_owned),
             changes,
@@ -189,12 +190,24 @@ impl Identities for AuditedStore<dyn Identities> {
         Ok(outcome)
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
-        let removed = self.inner.remove(id).await?;
-        if removed {
+    async fn remove(&self, id: &UserId, event: NewEvent) -> Result<RemovalOutcome, StoreError> {
+        let outcome = self.inner.remove(id, event).await?;
+        if outcome == RemovalOutcome::Removed {
             self.audit.record(&[("user", id.as_str())], None, Vec::new());
         }
-        Ok(removed)
+        Ok(outcome)
+    }
+
+    async fn pending_removals(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
+        self.inner.pending_removals(after, limit).await
+    }
+
+    async fn release_logins(&self, id: &UserId) -> Result<(), StoreError> {
+        self.inner.release_logins(id).await
+    }
+
+    async fn finish_removal(&self, id: &UserId, part: RemovalPart) -> Result<(), StoreError> {
+        self.inner.finish_removal(id, part).await
     }
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use adapter_crypto::SystemRandomness;
 use clap::{Args, Subcommand};
@@ -9,10 +10,12 @@ use domain::ids::{BusinessId, ContactId, UserId};
 use domain::registration::Additions;
 use ports::{Identities, IdentitySaveOutcome, Randomness as _};
 use serde::Serialize;
+use service_runtime::SystemClock;
+use use_cases::directory::{RemoveUser, RemoveUserError};
 
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
-use super::{CommandTarget, PAGE_SIZE, import, print, without_empty};
+use super::{CommandTarget, PAGE_SIZE, import, operator, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -62,7 +65,7 @@ pub(crate) enum IdentityCommand {
         #[command(flatten)]
         options: IdentityOptions,
     },
-    /// Remove a user; its logins become available to others
+    /// Remove a user and erase what is stored of it; its logins become available to others
     Remove {
         /// User ID
         #[arg(value_name = "USER", value_parser = user_id)]
@@ -208,13 +211,18 @@ fn report_save(outcome: &IdentitySaveOutcome, identity: &Identity) -> Result<(),
             "the user `{0}` already exists: change it with `authme identity set {0}`",
             identity.id
         ))),
+        IdentitySaveOutcome::Removed => Err(CommandError::msg(format!(
+            "the user `{}` was removed, and something of that user is still stored: repeat this command when the running \
+             services have erased it, which takes seconds (a data folder: `authme serve`)",
+            identity.id
+        ))),
     }
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
     let stores = target.stores().await?;
     let registry = Registry::new(&stores);
-    let identities = stores.identities;
+    let identities = stores.identities.clone();
     match command {
         IdentityCommand::Add { id, options } => {
             let id = id.unwrap_or_else(|| UserId::from_random(SystemRandomness.object_id()));
@@ -246,9 +254,16 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
             report_save(&identities.replace(&identity).await?, &identity)?;
         }
         IdentityCommand::Remove { id } => {
-            if !identities.remove(&id).await? {
-                return Err(unknown_user(&id));
+            let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
+            let remove_user = RemoveUser::new(identities, stores.groups, clock, randomness);
+            match remove_user.run_for_operator(operator::actor(), &id).await {
+                Ok(()) => {}
+                Err(RemoveUserError::UserNotFound) => return Err(unknown_user(&id)),
+                Err(error) => return Err(CommandError::context("the user cannot be removed")(error)),
             }
+            // What is left when this fails, or while events of the user's sessions are not published, the services
+            // erase.
+            let _ = stores.erase_removed_users.run().await;
         }
         IdentityCommand::Import { file } => return import::run(identities, registry, &file).await,
     }

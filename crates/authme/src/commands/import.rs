@@ -125,10 +125,20 @@ async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> 
     let additions = Additions::of_identity(stored.as_ref(), &identity);
     let checked = registry.check(&additions).await;
     checked.map_err(|error| error.to_string())?;
-    match identities.replace(&identity).await.map_err(error_text)? {
+    // A new user is created, not replaced: only so is the id of a removed user given again.
+    let mut saved = match &stored {
+        Some(_) => identities.replace(&identity).await,
+        None => identities.create(&identity).await,
+    };
+    if stored.is_none() && matches!(saved, Ok(IdentitySaveOutcome::IdTaken)) {
+        // An earlier line of the file has created it meanwhile.
+        saved = identities.replace(&identity).await;
+    }
+    match saved.map_err(error_text)? {
         IdentitySaveOutcome::Saved => Ok(()),
         IdentitySaveOutcome::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
         IdentitySaveOutcome::IdTaken => Err("its id is taken".to_owned()),
+        IdentitySaveOutcome::Removed => Err("the user was removed and is being erased: try again later".to_owned()),
     }
 }
 

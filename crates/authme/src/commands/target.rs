@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ports::{Clients, Groups, Identities, KnownNames};
+use ports::{Clients, Groups, Identities, KnownNames, Stores};
 use service_runtime::AuditLog;
+use use_cases::EraseRemovedUsers;
 
 use super::audited::{AuditedStore, CommandAudit};
 use crate::serve::audit_log;
-use service_assembly::DataFolder;
+use service_assembly::{CONTEXTS, Context, DataFolder};
 
 use crate::CommandError;
 
@@ -76,6 +77,20 @@ pub(crate) struct OperatorStores {
     pub(crate) identities: Arc<dyn Identities>,
     pub(crate) groups: Arc<dyn Groups>,
     pub(crate) known_names: Arc<dyn KnownNames>,
+    /// Erases what is stored of removed users. The services do the same every second.
+    pub(crate) erase_removed_users: EraseRemovedUsers,
+}
+
+impl OperatorStores {
+    fn of(stores: Stores) -> Self {
+        Self {
+            erase_removed_users: Context::erase_removed_users(CONTEXTS, &stores),
+            clients: stores.clients,
+            identities: stores.identities,
+            groups: stores.groups,
+            known_names: stores.known_names,
+        }
+    }
 }
 
 impl CommandTarget {
@@ -115,13 +130,7 @@ impl CommandTarget {
         let stores = if let Some(deployed) = &self.deployed {
             deployed.stores().await?
         } else {
-            let stores = DataFolder::open(&self.folder)?.store(1)?.stores;
-            OperatorStores {
-                clients: stores.clients,
-                identities: stores.identities,
-                groups: stores.groups,
-                known_names: stores.known_names,
-            }
+            OperatorStores::of(DataFolder::open(&self.folder)?.store(1)?.stores)
         };
         let audit = self.audit()?;
         Ok(OperatorStores {
@@ -129,6 +138,7 @@ impl CommandTarget {
             identities: AuditedStore::new(stores.identities, &audit),
             groups: AuditedStore::new(stores.groups, &audit),
             known_names: AuditedStore::new(stores.known_names, &audit),
+            erase_removed_users: stores.erase_removed_users,
         })
     }
 
@@ -169,12 +179,7 @@ impl Deployed {
         };
         let opened = adapter_mongodb::open(&settings).await;
         let stores = opened.map_err(CommandError::context("the deployed store cannot be opened"))?;
-        Ok(OperatorStores {
-            clients: stores.clients,
-            identities: stores.identities,
-            groups: stores.groups,
-            known_names: stores.known_names,
-        })
+        Ok(OperatorStores::of(stores))
     }
 }
 

@@ -68,8 +68,7 @@ impl Revocation {
             }
             Self::RevokedAncestor => log_out(app, &session.parent_access, &session.parent_refresh),
             Self::RemovedUser => {
-                let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("ana")));
-                assert!(removed.expect("the store answers"));
+                app.wait_for(fixtures::remove_user(&app.stores, &fixtures::user_id("ana")));
             }
             Self::DisabledClient => change_portal(app, Client::disable),
             Self::EnabledAgain => change_portal(app, |portal| {
@@ -110,7 +109,7 @@ struct Session {
 impl Session {
     fn start(app: &TestApp) -> Self {
         let mut ana = fixtures::ana();
-        ana.roles.push("IAM_ADMIN_MAINTENANCE".to_owned());
+        ana.roles.extend(["IAM_ADMIN_MAINTENANCE", "ADMIN"].map(str::to_owned));
         app.wait_for(fixtures::save_identity(&app.stores, &ana));
         let parent = app.session(ANA_MAIL);
         let bearer = field(&parent, "accessToken");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixtures::{ANA_MAIL, BUSINESS, ana, save_identity, user_id};
+use crate::fixtures::{ANA_MAIL, BUSINESS, ana, remove_user, save_identity, user_id};
 use crate::jwt::{token, user_claims};
 use crate::test_app::{LOCKED, NOT_VALID, Setup, TOO_LARGE, TestApp, field, forbidden_response};
 use test_support::http::{Answer, FORM, Request};
@@ -210,8 +210,7 @@ fn an_unlinked_business_is_412_and_a_removed_user_401() {
         app.send(change_to_shop(&access)).summary(),
         r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#
     );
-    let removal = app.wait_for(app.stores.identities.remove(&user_id("ana")));
-    assert!(removal.expect("the store answers"));
+    app.wait_for(remove_user(&app.stores, &user_id("ana")));
     assert_eq!(app.send(change_to_shop(&access)).summary(), NOT_VALID);
 }
 

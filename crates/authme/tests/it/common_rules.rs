@@ -41,7 +41,7 @@ fn an_unknown_path_returns_404() {
         "/user-identities/me/authentication-factors/",
         "/user-identities/ana/authentication-factors//",
         "/user-identities/a/b/authentication-factors",
-        "/user-identities/ana",
+        "/user-identities/ana/",
         "/client-identities/login/x",
         "/.well-known/jwks.json/",
     ] {

@@ -11,7 +11,7 @@ fn committed_path(context: &str) -> PathBuf {
 #[test]
 fn docs_api_equals_the_printed_descriptions() {
     let operator = Operator::new();
-    for context in ["factors", "tokens", "credential-lock"] {
+    for context in ["factors", "tokens", "directory", "credential-lock"] {
         let printed = operator.run_ok(&["openapi", context]).stdout;
         let committed = std::fs::read_to_string(committed_path(context)).unwrap_or_default();
         assert!(

@@ -16,7 +16,7 @@ pub(crate) const ROOT_MAIL: &str = "root@example.com";
 /// The business that ana is linked to.
 pub(crate) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
 
-pub(crate) use test_support::fixtures::{client, client_id, secret_of, to_strings, user, user_id};
+pub(crate) use test_support::fixtures::{client, client_id, remove_user, secret_of, to_strings, user, user_id};
 
 /// Returns a first-party application.
 fn application(id: &str) -> Client {

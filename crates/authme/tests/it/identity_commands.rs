@@ -68,7 +68,10 @@ fn users_are_added_shown_changed_and_removed() {
 
     assert_eq!(operator.run_ok(&["identity", "remove", "ana"]).stdout, "");
     assert_eq!(operator.run_ok(&["identity", "list"]).stdout, "");
-    // The logins can be registered again.
+    // Nothing of the user is stored any more, so the id can be registered again, and so can the logins.
+    let again = ["identity", "add", "--id", "ana", "--email", "other@example.com"];
+    assert_eq!(operator.run_ok(&again).object(), json!({"userId": "ana"}));
+    assert_eq!(show_user(&operator, "ana")["roles"], json!([]));
     let added = operator
         .run_ok(&["identity", "add", "--email", "NEW@example.com"])
         .object();

@@ -51,3 +51,4 @@ mod serving;
 mod spans;
 mod stopping;
 mod strangers_trial;
+mod user_removal;

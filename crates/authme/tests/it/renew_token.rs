@@ -295,8 +295,7 @@ fn a_removed_user_returns_412() {
         app.client_token("portal"),
         field(&app.session(BIA_MAIL), "refreshToken"),
     );
-    let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("bia")));
-    assert!(removed.expect("the store answers"));
+    app.wait_for(fixtures::remove_user(&app.stores, &fixtures::user_id("bia")));
     assert_eq!(
         app.renew(&portal, &refresh, "true").summary(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#

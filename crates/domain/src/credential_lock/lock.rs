@@ -82,7 +82,7 @@ pub struct CredentialLock {
     pub version: u64,
     /// While set, no renewal or login that begins after the lock was acknowledged succeeds.
     pub is_locked: bool,
-    /// The number of locks so far.
+    /// The number of locks and removals of the user so far.
     pub epoch: u64,
     /// The time of the last change of state; `None` if the credential was never locked.
     pub since: Option<Timestamp>,
@@ -124,6 +124,17 @@ impl CredentialLock {
     /// that was issued before the lock becomes valid again.
     pub fn unlock(&self, command: &LockCommand) -> Option<Self> {
         self.is_locked.then(|| self.with_state(command, false, self.epoch))
+    }
+
+    /// Returns the lock after the removal of the user: the epoch is raised, so that no token, session or validation
+    /// token from before fits a new user of this id. A lock stays. The reason is erased, because it may name the user.
+    #[must_use]
+    pub fn after_removal(&self) -> Self {
+        Self {
+            epoch: self.epoch + 1,
+            reason: None,
+            ..self.clone()
+        }
     }
 
     fn with_state(&self, command: &LockCommand, is_locked: bool, epoch: u64) -> Self {
@@ -184,6 +195,19 @@ mod tests {
         assert_eq!(locked.lock(&command()), None);
         let unlocked = locked.unlock(&command()).unwrap();
         assert_eq!(unlocked.unlock(&command()), None);
+    }
+
+    #[test]
+    fn a_removal_raises_the_epoch_and_keeps_the_lock() {
+        let mut reasoned = command();
+        reasoned.reason = Some(LockReason::parse("lost phone").unwrap());
+        let locked = CredentialLock::never_locked(reasoned.user.clone())
+            .lock(&reasoned)
+            .unwrap();
+        let removed = locked.after_removal();
+        assert_eq!((removed.is_locked, removed.epoch, removed.reason), (true, 2, None));
+        let removed = CredentialLock::never_locked(reasoned.user).after_removal();
+        assert_eq!((removed.is_locked, removed.epoch), (false, 1));
     }
 
     #[test]

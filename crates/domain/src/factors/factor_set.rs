@@ -146,6 +146,8 @@ pub struct FactorSet {
     pub codes: Vec<ContactCodes>,
     /// Attempts of the user across contacts.
     pub attempts: Attempts,
+    /// The epoch of the first tokens of this user; lower ones were issued to a removed user who had the same id.
+    pub first_epoch: u64,
 }
 
 impl FactorSet {
@@ -158,7 +160,25 @@ impl FactorSet {
             chosen_default: None,
             codes: Vec::new(),
             attempts: Attempts::ZERO,
+            first_epoch: 0,
         }
+    }
+
+    /// Returns the set after the removal of its user: empty, under the same version, so that it can be saved. `epoch` is
+    /// the one that the removal raised. The set stays stored, because an edit that was decided before must conflict with
+    /// it, and because the sequence of its events must not begin anew.
+    #[must_use]
+    pub fn after_removal(&self, epoch: u64) -> Self {
+        Self {
+            version: self.version,
+            first_epoch: epoch,
+            ..Self::empty(self.user.clone())
+        }
+    }
+
+    /// Returns whether the set belongs to the user of a token with this epoch, and not to a later user of the same id.
+    pub fn belongs_to(&self, epoch: u64) -> bool {
+        epoch >= self.first_epoch
     }
 
     /// Returns the alternative contact with this id. A credential contact is not found.

@@ -175,7 +175,7 @@ pub(crate) async fn create_topics_keeps_existing_topics(servers: Servers) {
         let output = installation
             .run(service, &Options::default(), &["--create-topics"])
             .await;
-        let expected = "authme.credential.v1: already exists\nauthme.factor.v1: already exists\nauthme.session.v1: already exists\n";
+        let expected = "authme.credential.v1: already exists\nauthme.directory.v1: already exists\nauthme.factor.v1: already exists\nauthme.session.v1: already exists\n";
         assert_eq!(
             (output.code, output.stdout.as_str()),
             (Some(0), expected),

@@ -11,6 +11,7 @@ pub(crate) fn contracts() -> Vec<Contract<dyn Fixture>> {
     [
         refresh_families::contracts(),
         refresh_families::closing::contracts(),
+        refresh_families::erasure::contracts(),
         refresh_families::revocation::contracts(),
         used_once::contracts(),
     ]

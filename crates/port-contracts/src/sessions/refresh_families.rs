@@ -17,6 +17,7 @@ use crate::race::{CALLERS, only, run_concurrently};
 use ports::Stores;
 
 pub(crate) mod closing;
+pub(crate) mod erasure;
 pub(crate) mod revocation;
 
 contracts! { dyn Fixture:

@@ -15,4 +15,17 @@ pub trait FactorSets: VersionedStore<FactorSet> {
     ///
     /// Returns [`StoreError`] when the store cannot answer.
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, Option<FactorSet>)>, StoreError>;
+
+    /// Returns the same, for a caller that saves the set: the owner as it was after the set was read, not before. So a
+    /// contact cannot outlive its owner:
+    ///
+    /// - A removes the user. The set is erased under version 4.
+    /// - B reads version 4, and then no owner. Or B has read version 3, and its save conflicts.
+    /// - The wrong order: B reads the owner. A removes the user, the set is erased. B reads version 4 and saves a contact
+    ///   of a removed user.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
+    async fn find_for_edit(&self, user: &UserId) -> Result<Option<(Identity, Option<FactorSet>)>, StoreError>;
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::NewEvent;
-use domain::ids::FamilyId;
+use domain::ids::{FamilyId, UserId};
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
 
@@ -124,4 +124,12 @@ pub trait RefreshFamilies: Send + Sync {
     ///
     /// Returns [`StoreError`] when the store cannot answer.
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError>;
+
+    /// Deletes up to `limit` families of a user, whatever their status, except those with events that are not published
+    /// yet. Returns whether any family of the user is left. A repeated call deletes the next ones.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; some families may have been deleted.
+    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError>;
 }

@@ -15,6 +15,7 @@ pub const EVENTS: Context = Context {
     settings: &[],
     secrets: &[],
     wire,
+    eraser: None,
 };
 
 fn wire(wiring: &Wiring) -> Result<Module, CommandError> {

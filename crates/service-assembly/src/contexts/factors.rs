@@ -4,8 +4,10 @@ use adapter_crypto::HmacCodeDigester;
 use adapter_delivery::{DeliverySection, SmsSection, SmtpSection};
 use adapter_http::Module;
 use adapter_http::factors::{module, routes};
+use ports::Stores;
 use service_runtime::{CommandError, Section};
-use use_cases::factors::{FactorsPorts, FactorsUseCases};
+use use_cases::PartEraser;
+use use_cases::factors::{FactorEraser, FactorsPorts, FactorsUseCases};
 
 use super::{CodeSecretSettings, CodeSettings, SmsRegionSettings};
 use crate::context::Context;
@@ -26,6 +28,7 @@ pub const FACTORS: Context = Context {
     ],
     secrets: &[Section::of::<CodeSecretSettings>()],
     wire,
+    eraser: Some(eraser),
 };
 
 fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
@@ -50,4 +53,11 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
         delivery: Arc::new(delivery),
     };
     Ok(module(FactorsUseCases::new(&ports, &codes.use_cases(&regions))))
+}
+
+fn eraser(stores: &Stores) -> Arc<dyn PartEraser> {
+    Arc::new(FactorEraser {
+        factor_sets: stores.factor_sets.clone(),
+        lock_statuses: stores.lock_statuses.clone(),
+    })
 }

@@ -2,6 +2,7 @@
 
 mod code_settings;
 mod credential_lock;
+mod directory;
 mod events;
 mod factors;
 mod token_settings;
@@ -11,10 +12,12 @@ use crate::Context;
 
 pub use code_settings::{CodeSecretSettings, CodeSettings, SmsRegionSettings};
 pub use credential_lock::CREDENTIAL_LOCK;
+pub use directory::DIRECTORY;
 pub use events::EVENTS;
 pub use factors::FACTORS;
 pub use token_settings::{AcceptedTokenSettings, IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
 pub use tokens::TOKENS;
 
-/// All contexts, in the order in which the settings are listed.
-pub const CONTEXTS: &[&Context] = &[&TOKENS, &FACTORS, &CREDENTIAL_LOCK, &EVENTS];
+/// All contexts, in the order in which the settings are listed and the paths are matched. The directory comes after the
+/// contexts whose paths `/user-identities/{id}` would match.
+pub const CONTEXTS: &[&Context] = &[&TOKENS, &FACTORS, &CREDENTIAL_LOCK, &DIRECTORY, &EVENTS];

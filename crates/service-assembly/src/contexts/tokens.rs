@@ -3,8 +3,10 @@ use std::sync::Arc;
 use adapter_crypto::{HmacRefreshTokenCodec, KeySetCacheSettings, Rs512Signer, tokens_crypto};
 use adapter_http::tokens::{TokensApiSettings, module, routes};
 use adapter_http::{LoginGuardSettings, Module};
+use ports::Stores;
 use service_runtime::{CommandError, Section};
-use use_cases::sessions::{Issuance, SessionPorts};
+use use_cases::PartEraser;
+use use_cases::sessions::{Issuance, SessionEraser, SessionPorts};
 use use_cases::tokens::{TokensPorts, TokensUseCases};
 
 use super::{IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
@@ -25,6 +27,7 @@ pub const TOKENS: Context = Context {
     ],
     secrets: &[Section::of::<RefreshSecretSettings>()],
     wire,
+    eraser: Some(eraser),
 };
 
 fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
@@ -59,4 +62,8 @@ fn wire(wiring: &Wiring) -> Result<Module, CommandError> {
         login_guard: settings.login,
     };
     Ok(module(tokens, api))
+}
+
+fn eraser(stores: &Stores) -> Arc<dyn PartEraser> {
+    Arc::new(SessionEraser(stores.refresh_families.clone()))
 }

@@ -18,6 +18,9 @@ pub struct FactorSetForm<E: Encoding> {
     codes: Vec<ContactCodesForm<E>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<AttemptsForm<E>>,
+    /// Absent unless a removed user had the same id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_epoch: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,6 +68,7 @@ impl<E: Encoding> StoredForm<E> for FactorSetForm<E> {
             chosen_default: set.chosen_default.as_ref().map(ToString::to_string),
             codes: set.codes.iter().map(ContactCodesForm::of).collect(),
             attempts: AttemptsForm::of(&set.attempts),
+            first_epoch: (set.first_epoch > 0).then_some(set.first_epoch),
         }
     }
 
@@ -84,6 +88,7 @@ impl<E: Encoding> StoredForm<E> for FactorSetForm<E> {
                 .map(ContactCodesForm::read)
                 .collect::<Result<_, _>>()?,
             attempts: AttemptsForm::read(self.attempts)?,
+            first_epoch: self.first_epoch.unwrap_or(0),
         })
     }
 }
@@ -157,6 +162,14 @@ mod tests {
         };
         let stored = serde_json::to_string(&FactorSetForm::<Json>::of(&set, 1)).unwrap();
         insta::assert_snapshot!(stored, @r#"{"version":1,"contacts":[{"id":"contact-1","value":{"email":"ada@example.com"},"marked":true,"verified":false,"revision":2,"addedAt":0},{"id":"contact-2","value":{"mobile":{"region":"351","number":"912345678"}},"marked":true,"verified":false,"revision":2,"addedAt":0}],"chosenDefault":"contact-2","codes":[{"contact":"contact-1","destination":"ada@example.com","attempts":{"used":3,"endAt":0,"told":false},"challenge":{"id":"01010101010101010101010101010101","digest":"0707070707070707070707070707070707070707070707070707070707070707","revision":2,"purpose":"verify","client":"portal","attempts":3,"told":false,"expiresAt":0}}],"attempts":{"used":50,"endAt":0,"told":true}}"#);
+        assert_eq!(read(&stored), FactorSet { version: 1, ..set });
+    }
+
+    #[test]
+    fn stored_form_of_the_set_of_a_removed_user() {
+        let set = FactorSet::empty(UserId::parse("user-1").unwrap()).after_removal(2);
+        let stored = serde_json::to_string(&FactorSetForm::<Json>::of(&set, 1)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{"version":1,"contacts":[],"firstEpoch":2}"#);
         assert_eq!(read(&stored), FactorSet { version: 1, ..set });
     }
 

@@ -1,5 +1,6 @@
 //! Locks and unlocks users' credentials.
 
+mod epoch_raiser;
 mod get_lock;
 mod lock_command;
 mod lock_credential;
@@ -9,6 +10,7 @@ use ports::{Runtime, Stores};
 
 use lock_command::LockCommandFactory;
 
+pub use epoch_raiser::EpochRaiser;
 pub use get_lock::{GetLock, GetLockError};
 pub use lock_command::LockError;
 pub use lock_credential::LockCredential;

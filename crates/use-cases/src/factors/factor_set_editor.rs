@@ -14,7 +14,7 @@ use ports::factors::{CodeDigester, FactorSets};
 use ports::{Clients, Clock, Randomness, StoreError};
 
 use super::FactorsPorts;
-use super::find_with_owner::find_with_owner;
+use super::find_with_owner::{find_for_edit, find_with_owner};
 use crate::UseCaseError;
 use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 
@@ -90,7 +90,7 @@ impl VisibleContact<'_> {
 
 /// Reads a user's factor set, edits it, and saves it with its events in one conditional write.
 ///
-/// 1. Reads set and owner.
+/// 1. Reads the set, then its owner, so that no contact outlives a removed user ([`FactorSets::find_for_edit`]).
 /// 2. Decides. "Contact not found" and "rule broken" are decisions too.
 /// 3. Saves the set if the stored version is still the one read, and raises it. On a conflict it starts again at 1.
 ///
@@ -189,7 +189,9 @@ impl FactorSetEditor {
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<EditDecision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
         for _ in 0..MAX_SAVE_ATTEMPTS {
-            let (owner, found) = self.find(user).await?;
+            let found = find_for_edit(&*self.factor_sets, user).await?;
+            let found = found.filter(|(_, set)| may_edit(call, set));
+            let (owner, found) = found.ok_or(ContactError::UserNotFound)?;
             let now = self.clock.now();
             let mut edited = found.clone();
             let (outcome, mut set, events) = match decide(&owner, &mut edited, now) {
@@ -223,6 +225,13 @@ impl FactorSetEditor {
             }
         }
     }
+}
+
+/// Returns whether a set may be edited by this call: not by the token of a removed user, if the set belongs to a later user
+/// of the same id. The call's token was active when it was admitted, and the id was given again since.
+fn may_edit(call: &Call, set: &FactorSet) -> bool {
+    let owner = call.user.as_ref().filter(|user| user.id == set.user);
+    owner.is_none_or(|owner| set.belongs_to(owner.epoch))
 }
 
 /// Returns the contact as the target of a code.

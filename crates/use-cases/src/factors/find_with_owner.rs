@@ -10,10 +10,20 @@ pub(super) async fn find_with_owner(
     factor_sets: &dyn FactorSets,
     user: &UserId,
 ) -> Result<Option<(Identity, FactorSet)>, StoreError> {
-    let Some((owner, set)) = factor_sets.find_with_owner(user).await? else {
-        return Ok(None);
-    };
+    Ok(clean(user, factor_sets.find_with_owner(user).await?))
+}
+
+/// Returns the same, for a caller that saves the set ([`FactorSets::find_for_edit`]).
+pub(super) async fn find_for_edit(
+    factor_sets: &dyn FactorSets,
+    user: &UserId,
+) -> Result<Option<(Identity, FactorSet)>, StoreError> {
+    Ok(clean(user, factor_sets.find_for_edit(user).await?))
+}
+
+fn clean(user: &UserId, found: Option<(Identity, Option<FactorSet>)>) -> Option<(Identity, FactorSet)> {
+    let (owner, set) = found?;
     let mut set = set.unwrap_or_else(|| FactorSet::empty(user.clone()));
     set.remove_credential_duplicates(&owner);
-    Ok(Some((owner, set)))
+    Some((owner, set))
 }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use domain::caller::CallingUser;
 use domain::client::Visibility;
 use domain::factors::{OwnContact, own_contacts};
-use domain::ids::{ClientId, UserId};
+use domain::ids::ClientId;
 use ports::factors::FactorSets;
 use ports::{Clients, StoreError};
 
@@ -32,15 +33,17 @@ impl ListOwnContacts {
         }
     }
 
-    /// Returns the visible contacts. A client that is not registered sees only those that the user logs in with.
+    /// Returns the visible contacts. A client that is not registered sees only those that the user logs in with. The
+    /// token may be inactive, but a token of a removed user shows no contacts of a later user of the id.
     #[tracing::instrument(
         level = "debug",
         name = "list_own_contacts",
         skip_all,
-        fields(client = client.as_str(), user = user.as_str())
+        fields(client = client.as_str(), user = user.id.as_str())
     )]
-    pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let found = find_with_owner(&*self.factor_sets, user).await?;
+    pub async fn run(&self, client: &ClientId, user: &CallingUser) -> Result<Vec<OwnContact>, ListOwnContactsError> {
+        let found = find_with_owner(&*self.factor_sets, &user.id).await?;
+        let found = found.filter(|(_, set)| set.belongs_to(user.epoch));
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients

@@ -2,6 +2,7 @@
 
 mod add_contacts;
 mod change_contact;
+mod factor_eraser;
 mod factor_set_editor;
 mod factors_ports;
 mod find_with_owner;
@@ -15,6 +16,7 @@ use factor_set_editor::FactorSetEditor;
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
+pub use factor_eraser::FactorEraser;
 pub use factor_set_editor::ContactError;
 pub use factors_ports::{FactorsPorts, FactorsSettings};
 pub use list_own_contacts::{ListOwnContacts, ListOwnContactsError};

@@ -8,6 +8,7 @@ mod issuance;
 mod lifecycle;
 mod mint_gate;
 mod rejection;
+mod session_eraser;
 mod session_start_limiter;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) use lifecycle::Sessions;
 pub use mint_gate::Minted;
 pub(crate) use mint_gate::{MintGate, Subject, UserSubject, WriteEffect};
 pub(crate) use rejection::{RejectionReason, reject};
+pub use session_eraser::SessionEraser;
 
 /// The lifetimes and limits of sessions that the operator sets.
 #[derive(Debug, Clone)]

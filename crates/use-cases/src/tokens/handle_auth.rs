@@ -95,11 +95,8 @@ impl HandleAuth {
             .directory
             .admit_groups(&call.client, &target, &request.groups)
             .await;
-        let found = self
-            .directory
-            .identities
-            .find_by_login(&request.email.comparison_key())
-            .await?;
+        let login = request.email.comparison_key();
+        let found = self.directory.identities.find_by_login(&login).await?;
         let (identity, groups) = match found {
             Some(identity) => (identity, groups),
             None if target.creates_users => {
@@ -109,7 +106,7 @@ impl HandleAuth {
             None => return Err(TokenError::UserNotFound),
         };
         tracing::Span::current().record("user", identity.id.as_str());
-        let epoch = self.read_epoch(&identity).await?;
+        let epoch = self.read_epoch(&identity.id, &login).await?;
         if request
             .business
             .as_ref()
@@ -141,14 +138,23 @@ impl HandleAuth {
             .await
     }
 
-    /// Returns the epoch of an unlocked user. It is read before the write of this path; the mint gate detects a lock in
-    /// between.
-    async fn read_epoch(&self, identity: &Identity) -> Result<u64, TokenError> {
-        let lock_status = self.lock_statuses.read_linearizable(&identity.id).await?;
+    /// Returns the epoch of an unlocked user who has this login. It is read before the write of this path; the mint gate
+    /// detects a lock in between.
+    ///
+    /// The login is read again after the epoch. Without it: A finds the user `ana` by the login. B removes `ana`, and the
+    /// epoch is raised. A reads the raised epoch. B makes `ana` again, for another person. A's validation token would
+    /// fit that person.
+    async fn read_epoch(&self, user: &UserId, login: &str) -> Result<u64, TokenError> {
+        let lock_status = self.lock_statuses.read_linearizable(user).await?;
         if lock_status.is_locked {
-            Err(TokenError::CredentialLocked)
-        } else {
+            return Err(TokenError::CredentialLocked);
+        }
+        let found = self.directory.identities.find(user).await?;
+        let has_login = |identity: Identity| identity.logins().iter().any(|own| own == login);
+        if found.is_some_and(has_login) {
             Ok(lock_status.epoch)
+        } else {
+            Err(TokenError::UserNotFound)
         }
     }
 }
@@ -221,9 +227,11 @@ impl Directory {
             if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
                 return Ok(other);
             }
-            if let IdentitySaveOutcome::LoginTaken { by } = saved {
-                identity.id = by;
-            }
+            identity.id = match saved {
+                IdentitySaveOutcome::LoginTaken { by } => by,
+                // A removed user stays removed: this one is another.
+                _ => UserId::from_random(self.randomness.object_id()),
+            };
         }
         Err(UseCaseError::Contended.into())
     }

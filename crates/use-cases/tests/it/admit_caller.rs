@@ -12,6 +12,7 @@ use use_cases::{Admission, AdmissionError, AdmitCaller};
 use crate::change_app::change_app_token;
 use test_support::TestApp;
 use test_support::calls::{PORTAL, by_identity_provider, by_token, caller, renew};
+use test_support::fixtures::remove_user;
 
 const ANY_CALLER: Requirement = &[Alternative::client(&[]), Alternative::user(&[])];
 const BASIC: Requirement = &[Alternative::client(&["CLI-AUTH-BASIC"])];
@@ -144,7 +145,7 @@ async fn removing_a_user_ends_the_tokens() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let held = session(&app, &user).await;
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     assert_inactive(&app, &held.holder, InactiveReason::UserRemoved).await;
 }
 

@@ -22,7 +22,7 @@ use test_support::calls::{
     PORTAL, address_of, by_identity_provider, by_token, caller, client, renew, renew_as, saml_login,
 };
 use test_support::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
-use test_support::fixtures::client_id;
+use test_support::fixtures::{client_id, remove_user, restore_user};
 
 /// Another application, not set up for SAML logins.
 const SHOP: &str = "shop";
@@ -339,10 +339,10 @@ async fn change_app_reports_a_lock_before_other_errors() {
     let (holder, _) = session_with_business(&app, &user).await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
     app.lock(&user).await;
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     let rejected = change_app(&app.tokens, &holder, "unknown").await;
     assert!(matches!(rejected, Err(TokenError::CredentialLocked)), "{rejected:?}");
-    app.stores.identities.create(&identity).await.unwrap();
+    restore_user(&app.stores, &identity).await;
     app.unlock(&user).await;
     let rejected = change_app(&app.tokens, &holder, "unknown").await;
     assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
@@ -354,7 +354,7 @@ async fn errors_are_reported_in_order_session_user_target() {
     let user = app.user().await;
     let (holder, refresh) = session_with_business(&app, &user).await;
     app.close(&refresh).await.unwrap();
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     app.change_client(SHOP, |shop| shop.is_enabled = false).await;
     let (another, _) = session_with_business(&app, &app.user().await).await;
     for target in ["unknown", SHOP] {
@@ -377,12 +377,12 @@ async fn a_removed_user_or_unlinked_business_is_rejected() {
     let user = app.user().await;
     let (holder, _) = session_with_business(&app, &user).await;
     let linked = app.stores.identities.find(&user).await.unwrap().unwrap();
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     let rejected = change_app(&app.tokens, &holder, SHOP).await;
     assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
     let mut unlinked = linked.clone();
     unlinked.businesses.clear();
-    app.stores.identities.create(&unlinked).await.unwrap();
+    restore_user(&app.stores, &unlinked).await;
     let rejected = change_app(&app.tokens, &holder, SHOP).await;
     assert!(matches!(rejected, Err(TokenError::BusinessNotLinked)), "{rejected:?}");
     app.stores.identities.replace(&linked).await.unwrap();

@@ -193,7 +193,12 @@ async fn a_contact_that_became_a_credential_is_listed_once() {
         value: Mobile::parse("55", Some("11"), "911113333").unwrap(),
     });
     app.stores.identities.replace(&identity).await.unwrap();
-    let shown = app.factors.list_own_contacts.run(&me.client, &user).await.unwrap();
+    let shown = app
+        .factors
+        .list_own_contacts
+        .run(&me.client, me.user.as_ref().unwrap())
+        .await
+        .unwrap();
     let shown: Vec<_> = shown
         .iter()
         .map(|c| (c.id.as_str(), c.is_credential, c.is_default))

@@ -6,10 +6,12 @@ use ports::tokens::ValidationTokenHasher as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::event::NewEvent;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
-use ports::{Identities, IdentitySaveOutcome, StoreError};
+use domain::removal::{PendingRemoval, RemovalPart};
+use ports::{Identities, IdentitySaveOutcome, RemovalOutcome, StoreError};
 use use_cases::sessions::TokenError;
 use use_cases::tokens::{HandleAuthRequest, TokensSettings};
 
@@ -72,8 +74,20 @@ impl Identities for ReservedLogins {
         self.inner.replace(identity).await
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
-        self.inner.remove(id).await
+    async fn remove(&self, id: &UserId, event: NewEvent) -> Result<RemovalOutcome, StoreError> {
+        self.inner.remove(id, event).await
+    }
+
+    async fn pending_removals(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
+        self.inner.pending_removals(after, limit).await
+    }
+
+    async fn release_logins(&self, id: &UserId) -> Result<(), StoreError> {
+        self.inner.release_logins(id).await
+    }
+
+    async fn finish_removal(&self, id: &UserId, part: RemovalPart) -> Result<(), StoreError> {
+        self.inner.finish_removal(id, part).await
     }
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {

@@ -12,7 +12,7 @@ use crate::change_app::{change_app, change_app_token};
 use test_support::TestApp;
 use test_support::calls::{PORTAL, address_of, by_identity_provider, by_token, caller, renew, renew_as, saml_login};
 use test_support::fault_injection::Interleave;
-use test_support::fixtures::client_id;
+use test_support::fixtures::{client_id, remove_user};
 
 /// The tokens that the minting paths present.
 struct HeldTokens {
@@ -124,7 +124,7 @@ async fn a_lock_is_reported_before_user_and_client_errors() {
         let app = TestApp::new().await;
         let held = issue_tokens(&app).await;
         app.lock(&held.user).await;
-        app.stores.identities.remove(&held.user).await.unwrap();
+        remove_user(&app.stores, &held.user).await;
         app.change_client(PORTAL, |portal| portal.is_enabled = !disabled).await;
         for (path, answer) in every_path(&app.tokens, &held).await {
             let is_about_the_client = disabled && ["by identity provider", "from a session"].contains(&path);

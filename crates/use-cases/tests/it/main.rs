@@ -26,4 +26,5 @@ mod relay;
 mod relay_state;
 mod revoke_token;
 mod rotation;
+mod user_removal;
 mod validation_tokens;

@@ -15,7 +15,7 @@ use test_support::TestApp;
 use test_support::app::GRACE;
 use test_support::calls::{PORTAL, by_token, caller, client, renew, renew_as};
 use test_support::fault_injection::{FaultInjector, Interleave, RecordedCalls};
-use test_support::fixtures::client_id;
+use test_support::fixtures::{client_id, remove_user, restore_user};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -223,10 +223,10 @@ async fn a_removed_user_is_rejected_and_spends_no_token() {
     let user = app.user().await;
     let first = app.session(&user).await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     assert!(matches!(app.renew(&first).await, Err(TokenError::UserNotFound)));
     assert!(matches!(app.close(&first).await, Err(TokenError::UserNotFound)));
-    app.stores.identities.create(&identity).await.unwrap();
+    restore_user(&app.stores, &identity).await;
     app.renew(&first).await.unwrap();
 }
 

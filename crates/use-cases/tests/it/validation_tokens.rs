@@ -18,6 +18,7 @@ use test_support::app::GRACE;
 use test_support::calls::{PORTAL, by_identity_provider, by_token, caller, client, renew, renew_as};
 use test_support::fakes::Records;
 use test_support::fault_injection::{FaultInjector, Interleave, RecordedCalls};
+use test_support::fixtures::{remove_user, restore_user};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -344,9 +345,9 @@ async fn a_rejected_renewal_spends_no_validation_token() {
     let user = app.user().await;
     let token = app.validation_token(&user).await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
-    app.stores.identities.remove(&user).await.unwrap();
+    remove_user(&app.stores, &user).await;
     let rejected = renew(&app.tokens, by_token(&token, true)).await;
     assert!(matches!(rejected, Err(TokenError::UserNotFound)));
-    app.stores.identities.create(&identity).await.unwrap();
+    restore_user(&app.stores, &identity).await;
     renew(&app.tokens, by_token(&token, true)).await.unwrap();
 }

@@ -7,7 +7,7 @@ use crate::assert_no_violations;
 use crate::checkout::{Member, crate_folders, display_path, members, modules_in, read, root, rust_files_under, stem};
 use crate::source::{passes_through, production_lines, test_only_files};
 
-pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
+pub(crate) const CONTEXTS: [&str; 4] = ["credential_lock", "directory", "factors", "tokens"];
 
 /// The root modules that list one item of each context and have no rule of their own.
 const LISTS_OF_CONTEXTS: [&str; 4] = [

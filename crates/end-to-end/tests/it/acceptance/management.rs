@@ -14,7 +14,7 @@ pub(crate) async fn each_service_rejects_paths_of_other_services(app: &TestApp) 
     for (service, path) in [
         (Service::Factors, "/user-identities/renew-token"),
         (Service::CredentialLock, "/client-identities/login"),
-        (Service::Tokens, "/user-identities/lock"),
+        (Service::Tokens, "/user-identities/me/authentication-factors"),
     ] {
         let response = app.caller.request(service, "POST", path, &[]).send().await;
         assert_eq!(response.status_and_code(), error(404, "01"));

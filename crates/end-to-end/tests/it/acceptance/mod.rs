@@ -2,6 +2,7 @@
 //! registers its own.
 
 mod credential_lock;
+mod directory;
 mod factors;
 mod management;
 mod tokens;
@@ -72,6 +73,11 @@ impl TestApp {
 
     pub(crate) async fn client_token(&self, client: &ClientLogin) -> String {
         self.caller.client_token(client).await
+    }
+
+    /// Runs a command of the operator, and returns whether it succeeded.
+    pub(crate) async fn operate(&self, arguments: &[&str]) -> bool {
+        self.installation.try_operate(arguments).await.code == Some(0)
     }
 
     pub(crate) async fn portal_token(&self) -> String {
@@ -168,6 +174,7 @@ pub(crate) fn cases(shared_app: &SharedApp) -> Vec<Trial> {
         credential_lock::lock_ends_every_session_and_unlock_restores_none,
         credential_lock::administrator_locks_a_user,
         credential_lock::lock_and_unlock_reject_invalid_requests,
+        directory::a_removed_user_is_erased_by_all_services,
         management::each_service_returns_its_health_and_metrics,
         management::each_service_rejects_paths_of_other_services,
     ]
