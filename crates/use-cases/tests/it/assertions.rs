@@ -147,7 +147,7 @@ async fn an_assertion_survives_no_failure_after_its_use() {
     for outage in [Outage::Unreachable, Outage::AnswerLost] {
         let app = TestApp::new().await;
         let mut number = 0;
-        let mut retries = Vec::new();
+        let mut outcomes = Vec::new();
         loop {
             let request = login(&address_of(&app.user().await), &format!("_{number}"));
             let fault = Arc::new(FailNthCall::new(number, outage));
@@ -165,16 +165,16 @@ async fn an_assertion_survives_no_failure_after_its_use() {
                     "call {number} {outage:?}: {error}"
                 );
             }
-            retries.push(retried.is_ok());
+            outcomes.push(retried.is_ok());
             assert_used(&handle_auth(&app.tokens, "saml", request).await);
             number += 1;
         }
         // Everything that may fail is read before the assertion is used.
-        let accepted = retries.iter().take_while(|is_accepted| **is_accepted).count();
-        assert!(accepted >= 3, "{outage:?}: {retries:?}");
+        let accepted = outcomes.iter().take_while(|is_accepted| **is_accepted).count();
+        assert!(accepted >= 3, "{outage:?}: {outcomes:?}");
         assert!(
-            retries.iter().skip(accepted).all(|is_accepted| !is_accepted),
-            "{retries:?}"
+            outcomes.iter().skip(accepted).all(|is_accepted| !is_accepted),
+            "{outcomes:?}"
         );
     }
 }
