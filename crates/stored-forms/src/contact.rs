@@ -52,3 +52,16 @@ impl ContactValueForm {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_accepted_no_more_can_be_read() {
+        let read = |json: &str| serde_json::from_str::<ContactValueForm>(json).unwrap().read();
+        let kept = read(r#"{"email":"\u212a@example.com"}"#).unwrap();
+        assert_eq!(kept.comparison_key(), "\u{212a}@example.com");
+        assert!(read(r#"{"email":"a@b@example.com"}"#).is_err());
+    }
+}

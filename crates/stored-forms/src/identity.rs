@@ -126,3 +126,16 @@ impl IdentityForm {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_whose_address_is_accepted_no_more_can_be_read() {
+        let json = r#"{"email":{"id":"main","address":"\ufb01m@example.com"},"mainContactType":"EMAIL","roles":[],
+            "groups":[],"businesses":[]}"#;
+        let identity = serde_json::from_str::<IdentityForm>(json).unwrap().read("u1").unwrap();
+        assert_eq!(identity.logins(), ["\u{fb01}m@example.com"]);
+    }
+}
