@@ -216,7 +216,7 @@ pub(crate) async fn release_removed<O: UniqueNameOwner>(database: &Arc<Database>
     let reserved = reserved.await?;
     // Read after the reservations: a new user of this id has reserved others.
     let stored = find_stored::<O>(database, id).await?;
-    if !stored.is_some_and(|stored| stored.owner.is_none()) {
+    if stored.is_none_or(|stored| stored.owner.is_some()) {
         return Ok(());
     }
     for ReservationDocument {

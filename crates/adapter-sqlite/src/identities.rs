@@ -37,15 +37,27 @@ fn find_other_login_owner(connection: &Connection, identity: &Identity) -> Resul
     Ok(None)
 }
 
-/// Returns the pending parts of the row with this id; an empty list once all are erased. The inner `None` is a user who
-/// was not removed, the outer one means that there is no row.
-fn find_removal(connection: &Connection, id: &str) -> Result<Option<Option<Vec<RemovalPart>>>, SqliteError> {
-    let sql = "SELECT key, removal FROM identities WHERE key = ?1";
-    row_codec::first(connection, sql, [id], |row| {
-        let row = Reader::new("identity", row);
-        let removal: Option<String> = row.column(1)?;
-        removal.map(|_| parts(&row, 1)).transpose()
-    })
+/// What is stored under a user id.
+enum StoredUser {
+    Absent,
+    Present,
+    /// The user was removed. The parts are those that are not erased yet.
+    Removed(Vec<RemovalPart>),
+}
+
+impl StoredUser {
+    fn find(connection: &Connection, id: &str) -> Result<Self, SqliteError> {
+        let sql = "SELECT key, removal FROM identities WHERE key = ?1";
+        let found = row_codec::first(connection, sql, [id], |row| {
+            let row = Reader::new("identity", row);
+            let removal: Option<String> = row.column(1)?;
+            Ok(match removal {
+                Some(_) => Self::Removed(parts(&row, 1)?),
+                None => Self::Present,
+            })
+        })?;
+        Ok(found.unwrap_or(Self::Absent))
+    }
 }
 
 fn parts(row: &Reader<'_, '_>, column: usize) -> Result<Vec<RemovalPart>, SqliteError> {
@@ -61,22 +73,17 @@ fn to_names(parts: &[RemovalPart]) -> Result<String, SqliteError> {
 
 fn save(connection: &Connection, identity: &Identity, is_new: bool) -> Result<IdentitySaveOutcome, SqliteError> {
     let id = identity.id.as_str();
-    let stored = find_removal(connection, id)?;
-    match &stored {
-        Some(Some(parts)) if !is_new || !parts.is_empty() => return Ok(IdentitySaveOutcome::Removed),
-        Some(Some(_)) | None => {}
-        Some(None) if is_new => {
-            let taken = find_other_login_owner(connection, identity)?;
-            return Ok(
-                taken.map_or(IdentitySaveOutcome::IdTaken, |by| IdentitySaveOutcome::LoginTaken {
-                    by,
-                }),
-            );
-        }
-        Some(None) => {}
+    let stored = StoredUser::find(connection, id)?;
+    if let StoredUser::Removed(parts) = &stored
+        && !(is_new && parts.is_empty())
+    {
+        return Ok(IdentitySaveOutcome::Removed);
     }
     if let Some(by) = find_other_login_owner(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
+    }
+    if is_new && matches!(stored, StoredUser::Present) {
+        return Ok(IdentitySaveOutcome::IdTaken);
     }
     delete_logins(connection, id)?;
     for login in identity.logins() {
@@ -98,7 +105,7 @@ fn delete_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
 }
 
 fn remove(connection: &Connection, id: &str, event: NewEvent) -> Result<RemovalOutcome, SqliteError> {
-    let Some(None) = find_removal(connection, id)? else {
+    let StoredUser::Present = StoredUser::find(connection, id)? else {
         return Ok(RemovalOutcome::NotFound);
     };
     let mut outbox = Outbox::read(connection, IDENTITIES.name, id)?.unwrap_or_else(Outbox::empty);
@@ -113,7 +120,7 @@ fn remove(connection: &Connection, id: &str, event: NewEvent) -> Result<RemovalO
 }
 
 fn finish_removal(connection: &Connection, id: &str, part: RemovalPart) -> Result<(), SqliteError> {
-    let Some(Some(mut parts)) = find_removal(connection, id)? else {
+    let StoredUser::Removed(mut parts) = StoredUser::find(connection, id)? else {
         return Ok(());
     };
     parts.retain(|pending| *pending != part);
@@ -175,9 +182,9 @@ impl Identities for SqliteIdentities {
     async fn release_logins(&self, id: &UserId) -> Result<(), StoreError> {
         let id = id.to_string();
         self.0
-            .write(move |connection| match find_removal(connection, &id)? {
-                Some(Some(_)) => delete_logins(connection, &id),
-                Some(None) | None => Ok(()),
+            .write(move |connection| match StoredUser::find(connection, &id)? {
+                StoredUser::Removed(_) => delete_logins(connection, &id),
+                StoredUser::Present | StoredUser::Absent => Ok(()),
             })
             .await
     }

@@ -11,7 +11,7 @@ use stored_forms::{Collection, collection, collections};
 use crate::row_codec::integer;
 
 /// Migrations in order. The file's `user_version` is the number of applied migrations.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE, REMOVALS];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE, REMOVED_USERS];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -202,7 +202,7 @@ CREATE INDEX used_once_garbage ON used_once (purge_at);
 
 /// A removed user keeps its row: `removal` lists what of it is still stored, and is null for every other user. The row
 /// has an outbox, for the event of the removal. Logins and families are found by their user.
-const REMOVALS: &str = "
+const REMOVED_USERS: &str = "
 ALTER TABLE identities RENAME COLUMN user_id TO key;
 ALTER TABLE identities ADD COLUMN removal TEXT;
 ALTER TABLE identities ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;

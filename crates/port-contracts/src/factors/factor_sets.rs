@@ -24,11 +24,11 @@ async fn owner_and_set_are_found_together(fixture: &dyn Fixture) {
     let outcome = stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
     assert_eq!(outcome, SaveOutcome::Saved);
     let found = stores.factor_sets.find_for_edit(&owner.id).await.unwrap();
-    let stored = FactorSet {
+    let first = FactorSet {
         version: 1,
         ..set.clone()
     };
-    assert_eq!(found, Some((owner.clone(), Some(stored))));
+    assert_eq!(found, Some((owner.clone(), Some(first))));
     let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
     assert_eq!(found, Some((owner, Some(FactorSet { version: 1, ..set }))));
 }
