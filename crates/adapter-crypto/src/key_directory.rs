@@ -299,6 +299,16 @@ impl KeyDirectory {
         write_private(&path, &text).map_err(|source| io_error(&path, source))
     }
 
+    /// Copies the manifest and the keys that it lists into another folder, which is created if it does not exist. No
+    /// command changes the keys meanwhile. A repeated copy replaces the earlier one.
+    pub fn copy_to(&self, folder: &Path) -> Result<(), KeyError> {
+        let _lock = self.lock()?;
+        for key in self.read()?.keys {
+            copy_private(&self.pem(&key.kid), folder)?;
+        }
+        copy_private(&self.manifest(), folder)
+    }
+
     fn manifest(&self) -> PathBuf {
         self.folder.join(MANIFEST)
     }
@@ -306,6 +316,13 @@ impl KeyDirectory {
     fn pem(&self, kid: &str) -> PathBuf {
         self.folder.join(format!("{kid}.pem"))
     }
+}
+
+/// Copies a file into a folder, with mode 0600.
+fn copy_private(file: &Path, folder: &Path) -> Result<(), KeyError> {
+    let content = Zeroizing::new(fs::read(file).map_err(|source| io_error(file, source))?);
+    let copy = folder.join(file.file_name().unwrap_or_default());
+    write_private(&copy, &content).map_err(|source| io_error(&copy, source))
 }
 
 /// Rounds down to the second, because the `iat` of tokens has whole seconds.

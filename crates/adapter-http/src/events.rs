@@ -87,14 +87,11 @@ async fn handle(
     let query: FollowQuery = body::query(&request)?;
     let header_text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let last_event_id = parse_number("Last-Event-ID", header_text("last-event-id").map(str::to_owned))?;
-    let after = Cursor(
-        parse_number("after", query.after)?
-            .or(last_event_id)
-            .unwrap_or_default(),
-    );
+    let after = parse_number("after", query.after)?.or(last_event_id).map(Cursor);
     let wait = parse_number("wait", query.wait)?
         .map_or(DEFAULT_WAIT, Duration::from_secs)
         .min(MAX_WAIT);
+    let mut page = follow.run(after, PAGE_SIZE).await?;
     if header_text(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let stream = EventStream {
             follow: follow.into_inner(),
@@ -107,9 +104,8 @@ async fn handle(
         };
         return Ok(stream.into_response());
     }
-    let mut page = follow.run(after, PAGE_SIZE).await?;
     if page.events.is_empty() {
-        wait_for_more(&follow, after, wait, shutdown.get_ref().clone()).await;
+        wait_for_more(&follow, after.unwrap_or_default(), wait, shutdown.get_ref().clone()).await;
         // The caller may have been locked during the wait.
         authenticator
             .admit_caller
@@ -149,7 +145,7 @@ struct EventStream {
     admit_caller: AdmitCaller,
     /// The time at which the active check of the caller's token last succeeded.
     checked_at: Timestamp,
-    after: Cursor,
+    after: Option<Cursor>,
 }
 
 impl EventStream {
@@ -190,7 +186,7 @@ impl EventStream {
             return Some(Bytes::from(events.collect::<String>()));
         }
         tokio::select! {
-            () = self.follow.wait_after(self.after) => {}
+            () = self.follow.wait_after(self.after.unwrap_or_default()) => {}
             () = self.shutdown.wait() => {}
             () = sleep(HEARTBEAT) => {}
         }
@@ -211,7 +207,8 @@ fn describe(operation: OperationDoc) -> OperationDoc {
             ParameterIn::Query,
             "after",
             false,
-            "The cursor of the last event that the client handled. Without it, the log is read from its beginning",
+            "The cursor of the last event that the client handled. Without it, the log is read from the oldest event that \
+             is kept",
         )
         .parameter(
             ParameterIn::Query,
@@ -224,5 +221,10 @@ fn describe(operation: OperationDoc) -> OperationDoc {
             "One CloudEvent per line, or server-sent events if the request accepts text/event-stream",
         )
         .error(400, "`after` or `wait` is not a whole number")
+        .error(
+            410,
+            "The client has missed events after `after`: they were removed by their age, or lost by a restore of the \
+             store. The client reads the current state, and then the log without `after`",
+        )
         .store_errors()
 }

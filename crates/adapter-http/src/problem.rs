@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpResponse, ResponseError};
-use ports::StoreError;
+use ports::{EventLogError, StoreError};
 use serde::Serialize;
 use use_cases::UseCaseError;
 use utoipa::ToSchema;
@@ -37,6 +37,7 @@ pub(crate) enum Code {
     OneTimeCodeNotValid,
     AttemptsUsedUp,
     TooManyRequests,
+    EventsMissed,
     Unavailable,
     Unexpected,
 }
@@ -64,6 +65,7 @@ impl Code {
             Self::OneTimeCodeNotValid => "30",
             Self::AttemptsUsedUp => "31",
             Self::TooManyRequests => "32",
+            Self::EventsMissed => "40",
             Self::Unavailable => "90",
             Self::Unexpected => "99",
         }
@@ -249,6 +251,15 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => Self::unavailable(error),
             StoreError::Corrupt { .. } => Self::unexpected(error),
+        }
+    }
+}
+
+impl From<EventLogError> for Problem {
+    fn from(error: EventLogError) -> Self {
+        match error {
+            EventLogError::Missed(_) => Self::new(StatusCode::GONE, Code::EventsMissed, error.to_string()),
+            EventLogError::Store(error) => error.into(),
         }
     }
 }

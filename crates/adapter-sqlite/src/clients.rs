@@ -13,10 +13,15 @@ use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteClients(pub(crate) Arc<Database>);
 
-fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
+/// Reads a client, whose epoch is at least `base`.
+fn client(row: &Row<'_>, base: u64) -> Result<Client, SqliteError> {
     let row = Reader::new("client", row);
     let (id, form): (String, ClientForm<Json>) = (row.column(0)?, row.json(1)?);
-    form.read(&id).map_err(|error| row.corrupt(error.0))
+    let client = form.read(&id).map_err(|error| row.corrupt(error.0))?;
+    Ok(Client {
+        epoch: client.epoch.max(base),
+        ..client
+    })
 }
 
 /// Returns the first of the client's names (id and aliases) that another client has.
@@ -63,8 +68,9 @@ fn save(connection: &Connection, client: &Client, is_new: bool) -> Result<Client
 impl Clients for SqliteClients {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let sql = "SELECT client_id, document FROM clients WHERE client_id = ?1";
+        let base = self.0.base();
         self.0
-            .read(|connection| row_codec::first(connection, sql, [id.as_str()], client))
+            .read(|connection| row_codec::first(connection, sql, [id.as_str()], |row| client(row, base)))
     }
 
     async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
@@ -80,8 +86,11 @@ impl Clients for SqliteClients {
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let sql = "SELECT client_id, document FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
+        let base = self.0.base();
         self.0
-            .scan(move |connection| row_codec::all(connection, sql, (after, integer(limit as u64)), client))
+            .scan(move |connection| {
+                row_codec::all(connection, sql, (after, integer(limit as u64)), |row| client(row, base))
+            })
             .await
     }
 }

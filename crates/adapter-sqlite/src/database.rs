@@ -2,6 +2,7 @@ use std::ffi::OsStr;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::error::{OpenError, SqliteError};
 use crate::readers::Readers;
+use crate::store_base;
 use crate::writer::Writer;
 
 /// Settings of the embedded store.
@@ -28,8 +30,13 @@ type Scan = Box<dyn FnOnce(&Connection) + Send>;
 pub(crate) struct Database {
     writer: Writer,
     readers: Readers,
-    scans: Sender<Scan>,
+    /// `None` ends the thread.
+    scans: Sender<Option<Scan>>,
+    /// Fails when the thread for scans has ended. Taken by the first close.
+    scans_ended: Mutex<Option<oneshot::Receiver<()>>>,
     event_pushed: Notify,
+    /// The base of all epochs and sequences: `store_base`.
+    base: u64,
 }
 
 impl Database {
@@ -42,18 +49,42 @@ impl Database {
             source,
         };
         let scanner = readers.open().map_err(sqlite_error)?;
-        let (scans, queue) = channel::<Scan>();
+        let (scans, queue) = channel::<Option<Scan>>();
+        let (ended, scans_ended) = oneshot::channel();
         thread::Builder::new().name("sqlite-scan".to_owned()).spawn(move || {
-            for scan in queue {
+            while let Ok(Some(scan)) = queue.recv() {
                 scan(&scanner);
             }
+            drop(scanner);
+            drop(ended);
         })?;
+        let base = readers.read(store_base::read).map_err(StoreError::from)?;
         Ok(Self {
             writer,
             readers,
             scans,
+            scans_ended: Mutex::new(Some(scans_ended)),
             event_pushed: Notify::new(),
+            base,
         })
+    }
+
+    /// Returns the base of all epochs: no user and no client has a lower one. It changes only by a restore, which needs a
+    /// file that no process has open.
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Closes all connections, with all data in the main file. Commands that were accepted are committed first; later
+    /// ones fail.
+    pub(crate) async fn close(&self) {
+        let _ = self.scans.send(None);
+        let ended = self.scans_ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            let _ = ended.await;
+        }
+        self.readers.close_idle();
+        self.writer.close().await;
     }
 
     /// Reads a few rows by key on the calling thread. The read sees everything that is committed when it begins.
@@ -84,7 +115,7 @@ impl Database {
             let _ = reply.send(query(connection));
         });
         let panicked = || StoreError::from(SqliteError::Panicked);
-        self.scans.send(scan).map_err(|_| panicked())?;
+        self.scans.send(Some(scan)).map_err(|_| panicked())?;
         answer.await.map_err(|_| panicked())?.map_err(StoreError::from)
     }
 

@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use ports::StoreError;
+use rusqlite::ErrorCode;
 
 /// An error while opening the file.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,22 @@ impl SqliteError {
             cause: cause.into(),
         }
     }
+}
+
+/// Returns whether the disk refused to read or write: it is full, read-only or faulty, or the file is damaged.
+pub(crate) fn is_disk_error(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    code.is_some_and(|code| {
+        matches!(
+            code,
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+        )
+    })
 }
 
 impl From<SqliteError> for StoreError {

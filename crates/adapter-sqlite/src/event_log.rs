@@ -3,7 +3,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::event::{Event, EventContext, NewEvent};
 use domain::ids::{EventId, UserId};
-use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
+use domain::time::Timestamp;
+use ports::{Cursor, EventLog, EventLogError, EventPublisher, LoggedEvent, PublishError, StoreError};
 use rusqlite::{Connection, Row};
 use stored_forms::{ActorForm, EventDataForm};
 use tokio::sync::watch;
@@ -13,7 +14,7 @@ use crate::error::{OpenError, SqliteError};
 use crate::outbox::Outbox;
 use crate::row_codec::{self, Reader, integer, to_json};
 
-/// The embedded event log: a table that only grows.
+/// The embedded event log: a table from whose end nothing is ever removed.
 pub(crate) struct SqliteEventLog {
     database: Arc<Database>,
     /// The cursor of the last event; wakes readers that wait at the end of the log.
@@ -105,14 +106,70 @@ impl EventPublisher for SqliteEventLog {
     }
 }
 
+/// Returns whether a consumer that has read up to `cursor` has missed events.
+fn has_missed(connection: &Connection, cursor: Cursor) -> Result<bool, SqliteError> {
+    let sql = "SELECT 1 FROM event_gaps WHERE first <= ?1 AND through > ?1";
+    Ok(row_codec::first(connection, sql, [integer(cursor.0)], |_| Ok(()))?.is_some())
+}
+
+/// Reads a page, and checks for missed events in the same read transaction. Otherwise: the check finds nothing, the next
+/// events are removed, and the page begins behind them.
+fn read_page(
+    connection: &Connection,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Option<Vec<LoggedEvent>>, SqliteError> {
+    let transaction = connection.unchecked_transaction()?;
+    if let Some(after) = after
+        && has_missed(&transaction, after)?
+    {
+        return Ok(None);
+    }
+    let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+    let after = after.unwrap_or_default();
+    row_codec::all(
+        &transaction,
+        sql,
+        (integer(after.0), integer(limit as u64)),
+        logged_event,
+    )
+    .map(Some)
+}
+
+/// Removes the oldest events in the order of their cursors, and records up to which cursor.
+fn remove(connection: &Connection, before: Timestamp, limit: usize) -> Result<usize, SqliteError> {
+    let sql = "SELECT cursor, time FROM events ORDER BY cursor LIMIT ?1";
+    let oldest = row_codec::all(connection, sql, [integer(limit as u64)], |row| {
+        let row = Reader::new("event", row);
+        Ok((row.count("cursor")?, row.time("time")?))
+    })?;
+    let expired = oldest.into_iter().take_while(|(_, time)| *time < before);
+    let Some((through, _)) = expired.last() else {
+        return Ok(0);
+    };
+    let through = integer(through);
+    let removed = row_codec::execute(connection, "DELETE FROM events WHERE cursor <= ?1", [through])?;
+    row_codec::execute(connection, "DELETE FROM event_gaps WHERE through <= ?1", [through])?;
+    row_codec::execute(
+        connection,
+        "INSERT OR REPLACE INTO event_gaps (first, through) VALUES (0, ?1)",
+        [through],
+    )?;
+    Ok(removed)
+}
+
 #[async_trait]
 impl EventLog for SqliteEventLog {
-    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
-        let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+    async fn read(&self, after: Option<Cursor>, limit: usize) -> Result<Vec<LoggedEvent>, EventLogError> {
+        let page = self
+            .database
+            .scan(move |connection| read_page(connection, after, limit));
+        page.await?.ok_or(EventLogError::Missed(after.unwrap_or_default().0))
+    }
+
+    async fn remove(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.database
-            .scan(move |connection| {
-                row_codec::all(connection, sql, (integer(after.0), integer(limit as u64)), logged_event)
-            })
+            .write(move |connection| remove(connection, before, limit))
             .await
     }
 

@@ -20,7 +20,11 @@ impl LockStatuses for SqliteLockStatuses {
                 Reader::new("credentials", row).json::<LockStatusForm>(1)
             })
         })?;
-        Ok(stored.map(LockStatus::from).unwrap_or_default())
+        let status = stored.map(LockStatus::from).unwrap_or_default();
+        Ok(LockStatus {
+            epoch: status.epoch.max(self.0.base()),
+            ..status
+        })
     }
 
     async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {

@@ -11,6 +11,7 @@ use stored_forms::{EventForm, Json};
 
 use crate::error::SqliteError;
 use crate::row_codec::{self, Reader, integer, to_json};
+use crate::store_base;
 
 /// A pending event.
 pub(crate) type PendingEvent = EventForm<Json>;
@@ -43,15 +44,19 @@ impl Outbox {
 
     /// Appends the events and numbers them. Returns false, and changes nothing, if there is no room for all of them
     /// ([`MAX_PENDING_EVENTS`]).
-    pub(crate) fn push(&mut self, events: Vec<NewEvent>) -> bool {
+    ///
+    /// Every number is above the base of the store. A consumer has seen number 5 of a user. The store is restored from a
+    /// backup with number 3. If the next event had number 4, the consumer would drop it as a repetition.
+    pub(crate) fn push(&mut self, connection: &Connection, events: Vec<NewEvent>) -> Result<bool, SqliteError> {
         if self.pending.len() + events.len() > MAX_PENDING_EVENTS {
-            return false;
+            return Ok(false);
         }
+        self.sequence = self.sequence.max(store_base::read(connection)?);
         for event in events {
             self.sequence += 1;
             self.pending.push(PendingEvent::new(event, self.sequence));
         }
-        true
+        Ok(true)
     }
 
     pub(crate) fn empty() -> Self {

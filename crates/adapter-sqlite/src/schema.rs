@@ -11,7 +11,15 @@ use stored_forms::{Collection, collection, collections};
 use crate::row_codec::integer;
 
 /// Migrations in order. The file's `user_version` is the number of applied migrations.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, USED_ONCE, REMOVED_USERS];
+const MIGRATIONS: &[&str] = &[
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    USED_ONCE,
+    REMOVED_USERS,
+    RESTORE_AND_RETENTION,
+];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -214,6 +222,13 @@ CREATE INDEX identities_outbox ON identities (lease_until) WHERE outbox_pending 
 CREATE INDEX identities_removals ON identities (key) WHERE removal IS NOT NULL AND removal <> '[]';
 CREATE INDEX logins_holder ON logins (user_id);
 CREATE INDEX refresh_families_user ON refresh_families (user);
+";
+
+/// What a restore and the retention of events need: see `store_base.rs` and `event_log.rs`.
+const RESTORE_AND_RETENTION: &str = "
+CREATE TABLE store_base (id INTEGER PRIMARY KEY CHECK (id = 0), base INTEGER NOT NULL) STRICT;
+-- A consumer whose cursor is at or after `first`, and before `through`, has missed events.
+CREATE TABLE event_gaps (first INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;
 ";
 
 /// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry among the [`collections`].
@@ -436,7 +451,7 @@ mod tests {
             let found = stores.credential_locks.find(&UserId::parse(id).unwrap()).await.unwrap();
             assert_eq!(found.unwrap().by, by, "{id}");
         }
-        let logged = opened.event_log.read(Cursor::default(), 10).await.unwrap();
+        let logged = opened.event_log.read(None, 10).await.unwrap();
         let event = &logged.first().unwrap().event;
         assert!(event.by.is_unknown() && event.correlation_id.is_none());
     }
@@ -684,7 +699,7 @@ mod tests {
             let names: Vec<_> = event.data.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, ["userId", "tags", "default", "epoch"]);
             opened.event_publisher.publish(&event).await.unwrap();
-            let logged = opened.event_log.read(Cursor::default(), 10).await.unwrap();
+            let logged = opened.event_log.read(None, 10).await.unwrap();
             let logged: Vec<_> = logged.into_iter().map(|logged| logged.event.data).collect();
             let epoch = ("epoch".to_owned(), EventValue::Number(1));
             assert_eq!(

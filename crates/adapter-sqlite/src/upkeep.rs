@@ -49,6 +49,8 @@ impl StoreUpkeep for SqliteUpkeep {
         self.database.clone()
     }
 
-    /// Does nothing: commands that were accepted are committed before the writer thread ends.
-    async fn close(&self) {}
+    /// Moves everything into the main file besides.
+    async fn close(&self) {
+        self.database.close().await;
+    }
 }

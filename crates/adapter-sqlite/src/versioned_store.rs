@@ -63,7 +63,7 @@ fn save<F: StoredForm<Json>>(
     let mut outbox = None;
     if !events.is_empty() {
         let mut pending = Outbox::read(connection, table, key)?.unwrap_or_else(Outbox::empty);
-        if !<F::Of as Versioned>::AGGREGATE.has_outbox || !pending.push(events) {
+        if !<F::Of as Versioned>::AGGREGATE.has_outbox || !pending.push(connection, events)? {
             return Ok(SaveOutcome::OutboxFull);
         }
         outbox = Some(pending);

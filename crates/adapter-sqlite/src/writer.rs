@@ -12,26 +12,29 @@
 //! - A command that fails or panics rolls back its own savepoint. The rest of the batch is committed.
 //! - An error that makes SQLite end the transaction rolls back the whole batch. Every command in it fails with
 //!   `Unavailable`: nothing was written.
-//! - After a failed `COMMIT`, every command of the batch fails with `OutcomeUnknown`. The thread never runs them again.
-//!   It opens the file again, and the process is not ready until that succeeds.
+//! - After a failed `COMMIT`, every command of the batch fails with `OutcomeUnknown`. The thread never runs them again,
+//!   and opens the file again.
+//! - After an error of the disk, the process is not ready until a test write succeeds ([`probe`](crate::probe)).
 //! - A command whose caller drops the future before the command begins is skipped: the caller may have reported a
 //!   failure already. A command that has begun is committed with its batch, whether or not its caller still waits.
 
-use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ports::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::error::{OpenError, SqliteError};
+use crate::checkpoints::{self, Checkpoints};
+use crate::command::{BatchOutcome, Command, Job};
+use crate::error::{OpenError, SqliteError, is_disk_error};
 use crate::readers::{BUSY_TIMEOUT, STATEMENT_CACHE_CAPACITY};
-use crate::schema;
+use crate::row_codec::integer;
+use crate::{probe, schema};
 
 /// The maximum number of commands that wait for the thread: 32 full batches. On a slow disk (100 ms per sync) the last
 /// of them would wait 3.2 s, and a request is cut off after 2.8 s. One more command fails immediately with
@@ -42,83 +45,27 @@ const QUEUE_CAPACITY: usize = 4096;
 /// and all of them would wait for the last one.
 const MAX_BATCH_SIZE: usize = 128;
 
-/// The outcome of a batch's transaction.
-#[derive(Clone)]
-enum BatchOutcome {
-    Committed,
-    /// Nothing of the batch was written.
-    RolledBack(Arc<dyn Error + Send + Sync>),
-    /// `COMMIT` failed: the batch may or may not have been written.
-    Unknown(Arc<rusqlite::Error>),
+/// The interval between two test writes while the disk refuses writes. A full disk is usually noticed by a person, so a
+/// second more does not matter.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the handle asks of the thread.
+enum Message {
+    Run(Box<dyn Job>),
+    /// Close the connection after the commands before it. The sender is dropped when that is done.
+    Close(oneshot::Sender<()>),
 }
 
-trait Job: Send {
-    /// Returns whether the caller has dropped its future, so that no reply can reach it.
-    fn is_abandoned(&self) -> bool;
-    fn execute(&mut self, connection: &Connection);
-    fn reply(self: Box<Self>, outcome: &BatchOutcome);
-}
-
-struct Command<F, T> {
-    work: Option<F>,
-    result: Option<Result<T, SqliteError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> Job for Command<F, T>
-where
-    F: FnOnce(&Connection) -> Result<T, SqliteError> + Send,
-    T: Send,
-{
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-
-    fn execute(&mut self, connection: &Connection) {
-        let Some(work) = self.work.take() else { return };
-        self.result = Some(run_in_savepoint(connection, work));
-    }
-
-    /// Replies after the commit, even with a rejection, because a rejection may depend on an earlier command of the
-    /// batch.
-    fn reply(self: Box<Self>, outcome: &BatchOutcome) {
-        let answer = match (outcome, self.result) {
-            (BatchOutcome::Committed, Some(result)) => result.map_err(StoreError::from),
-            (BatchOutcome::Committed, None) => Err(StoreError::from(SqliteError::Panicked)),
-            (BatchOutcome::RolledBack(error), _) => Err(StoreError::Unavailable(Box::new(error.clone()))),
-            (BatchOutcome::Unknown(error), _) => Err(StoreError::OutcomeUnknown(Box::new(error.clone()))),
-        };
-        // The caller may have dropped its future.
-        let _ = self.reply.send(answer);
-    }
-}
-
-/// Runs `work` in a savepoint, which is rolled back if `work` fails or panics.
-fn run_in_savepoint<T>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, SqliteError>,
-) -> Result<T, SqliteError> {
-    let run = |sql: &str| {
-        connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]))
-    };
-    run("SAVEPOINT command")?;
-    let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(SqliteError::Panicked));
-    // In autocommit mode SQLite has already ended the whole transaction, including the savepoint.
-    if connection.is_autocommit() {
-        return result;
-    }
-    if result.is_err() {
-        run("ROLLBACK TO command")?;
-    }
-    run("RELEASE command")?;
-    result
+/// What the thread does next.
+enum Step {
+    RunBatch(Box<dyn Job>),
+    Probe,
+    Close(Option<oneshot::Sender<()>>),
 }
 
 /// A handle to the writer thread. The thread ends when the handle is dropped.
 pub(crate) struct Writer {
-    commands: SyncSender<Box<dyn Job>>,
+    commands: SyncSender<Message>,
     is_healthy: Arc<AtomicBool>,
 }
 
@@ -144,6 +91,9 @@ impl Writer {
             connection,
             queue,
             is_healthy: is_healthy.clone(),
+            next_probe: Instant::now(),
+            checkpoints: Checkpoints::new(file),
+            closing: None,
         };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -151,9 +101,26 @@ impl Writer {
         Ok(Self { commands, is_healthy })
     }
 
-    /// Returns whether the connection is usable: false after a failed commit until the file is open again.
+    /// Returns whether the disk accepts writes, as far as is known: false after a failed write until a test write
+    /// succeeds.
     pub(crate) fn is_healthy(&self) -> bool {
         self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connection after all commands that were accepted before, with all their data in the main file. Later
+    /// commands fail with `Unavailable`. Returns immediately if the connection is already closed.
+    pub(crate) async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        let mut message = Message::Close(closed);
+        loop {
+            match self.commands.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(returned)) => message = returned,
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            tokio::time::sleep(checkpoints::RETRY_PAUSE).await;
+        }
+        let _ = is_closed.await;
     }
 
     /// Runs `work` in a transaction that it may share with other commands, and returns its result once the commit is on
@@ -164,15 +131,13 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let command = Command {
-            work: Some(work),
-            result: None,
-            reply,
-        };
-        self.commands.try_send(Box::new(command)).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable(Box::new(QueueFullError)),
-            TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStoppedError)),
-        })?;
+        let command = Command::new(work, reply);
+        self.commands
+            .try_send(Message::Run(Box::new(command)))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => StoreError::Unavailable(Box::new(QueueFullError)),
+                TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStoppedError)),
+            })?;
         answer
             .await
             .map_err(|_| StoreError::OutcomeUnknown(Box::new(WriterStoppedError)))?
@@ -182,31 +147,98 @@ impl Writer {
 struct WriterThread {
     file: PathBuf,
     connection: Connection,
-    queue: Receiver<Box<dyn Job>>,
+    queue: Receiver<Message>,
     is_healthy: Arc<AtomicBool>,
+    /// The time of the next test write, while the thread is not healthy.
+    next_probe: Instant,
+    checkpoints: Checkpoints,
+    /// Set when a batch has met the message to close.
+    closing: Option<oneshot::Sender<()>>,
 }
 
 impl WriterThread {
     fn run(mut self) {
-        while let Ok(first) = self.queue.recv() {
-            if first.is_abandoned() {
-                continue;
+        loop {
+            match self.next_step() {
+                Step::RunBatch(first) if first.is_abandoned() => {}
+                Step::RunBatch(first) => self.commit_batch(first),
+                Step::Probe => self.probe(),
+                Step::Close(closed) => {
+                    // The commands behind the message fail, and so do later ones.
+                    drop(self.queue);
+                    checkpoints::close(self.connection, &self.file);
+                    drop(closed);
+                    return;
+                }
             }
-            // If all cores are busy, tasks that are about to write run first and share this commit. If a core is idle,
-            // this returns immediately.
-            thread::yield_now();
-            let (batch, outcome) = self.run_batch(first);
-            if let BatchOutcome::Unknown(error) = &outcome {
+        }
+    }
+
+    fn next_step(&mut self) -> Step {
+        if let Some(closed) = self.closing.take() {
+            return Step::Close(Some(closed));
+        }
+        let message = if self.is_healthy.load(Ordering::Relaxed) {
+            self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            let pause = self.next_probe.saturating_duration_since(Instant::now());
+            if pause.is_zero() {
+                return Step::Probe;
+            }
+            self.queue.recv_timeout(pause)
+        };
+        match message {
+            Ok(Message::Run(job)) => Step::RunBatch(job),
+            Ok(Message::Close(closed)) => Step::Close(Some(closed)),
+            Err(RecvTimeoutError::Timeout) => Step::Probe,
+            Err(RecvTimeoutError::Disconnected) => Step::Close(None),
+        }
+    }
+
+    fn commit_batch(&mut self, first: Box<dyn Job>) {
+        // If all cores are busy, tasks that are about to write run first and share this commit. If a core is idle,
+        // this returns immediately.
+        thread::yield_now();
+        let (batch, outcome) = self.run_batch(first);
+        let has_disk_error = match &outcome {
+            BatchOutcome::Committed => batch.iter().any(|job| job.has_disk_error()),
+            BatchOutcome::RolledBack(error) => error
+                .downcast_ref()
+                .is_none_or(|error: &rusqlite::Error| is_disk_error(error)),
+            BatchOutcome::Unknown(error) => {
                 tracing::error!(
                     error = &**error as &dyn std::error::Error,
                     "a commit failed; the file will be opened again"
                 );
-                self.is_healthy.store(false, Ordering::Relaxed);
+                true
             }
-            for job in batch {
-                job.reply(&outcome);
+        };
+        if has_disk_error {
+            self.is_healthy.store(false, Ordering::Relaxed);
+            self.next_probe = Instant::now() + PROBE_INTERVAL;
+        }
+        for job in batch {
+            job.reply(&outcome);
+        }
+        if matches!(outcome, BatchOutcome::Unknown(_)) {
+            self.reopen();
+        }
+        self.checkpoints.bound_log(&self.connection);
+    }
+
+    /// Tests whether the disk accepts writes again.
+    fn probe(&mut self) {
+        self.next_probe = Instant::now() + PROBE_INTERVAL;
+        match probe::write(&self.connection, &self.file) {
+            Ok(()) => {
+                self.is_healthy.store(true, Ordering::Relaxed);
+                tracing::info!("the disk accepts writes again");
             }
-            if !self.is_healthy.load(Ordering::Relaxed) {
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the disk does not accept writes; the next test follows in a second"
+                );
                 self.reopen();
             }
         }
@@ -214,12 +246,14 @@ impl WriterThread {
 
     /// Runs the first command and those already in the queue in one transaction, up to [`MAX_BATCH_SIZE`] in total. It
     /// never waits for more commands, so a single command is committed immediately.
-    fn run_batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
+    fn run_batch(&mut self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             // Another process holds the write lock, and this attempt took BUSY_TIMEOUT. If the queued commands were
             // tried one after the other, each could take as long, so they all fail with this attempt.
-            let waiting = self.queue.try_iter().take(QUEUE_CAPACITY);
-            let failed = [first].into_iter().chain(waiting).collect();
+            let mut failed = vec![first];
+            while let Some(waiting) = self.next_waiting(failed.len(), QUEUE_CAPACITY) {
+                failed.push(waiting);
+            }
             return (failed, BatchOutcome::RolledBack(Arc::new(error)));
         }
         let mut jobs = Vec::with_capacity(8);
@@ -233,11 +267,7 @@ impl WriterThread {
             if self.connection.is_autocommit() {
                 return (jobs, BatchOutcome::RolledBack(Arc::new(BatchRolledBackError)));
             }
-            next = if jobs.len() < MAX_BATCH_SIZE {
-                self.queue.try_recv().ok()
-            } else {
-                None
-            };
+            next = self.next_waiting(jobs.len(), MAX_BATCH_SIZE);
         }
         match self.execute("COMMIT") {
             Ok(()) => (jobs, BatchOutcome::Committed),
@@ -245,29 +275,41 @@ impl WriterThread {
         }
     }
 
+    /// Returns the next command of the queue, if one is there, and `count` is below `limit`. The message to close ends the batch.
+    fn next_waiting(&mut self, count: usize, limit: usize) -> Option<Box<dyn Job>> {
+        if count >= limit || self.closing.is_some() {
+            return None;
+        }
+        match self.queue.try_recv().ok()? {
+            Message::Run(job) => Some(job),
+            Message::Close(closed) => {
+                self.closing = Some(closed);
+                None
+            }
+        }
+    }
+
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    /// Opens the file again. If that fails, the next batch runs on the old connection, and the thread tries again after
-    /// that batch.
+    /// Opens the file again. If that fails, the old connection stays, and the thread tries again with the next test
+    /// write.
     fn reopen(&mut self) {
         match open(&self.file) {
-            Ok(connection) => {
-                self.connection = connection;
-                self.is_healthy.store(true, Ordering::Relaxed);
-            }
+            Ok(connection) => self.connection = connection,
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "the file cannot be opened again yet; the next attempt follows the next command"
+                    "the file cannot be opened again yet"
                 );
             }
         }
     }
 }
 
-fn open(file: &Path) -> Result<Connection, OpenError> {
+/// Opens the file for writing, and applies the missing migrations.
+pub(crate) fn open(file: &Path) -> Result<Connection, OpenError> {
     let sqlite_error = |source| OpenError::Sqlite {
         file: file.display().to_string(),
         source,
@@ -290,6 +332,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // In WAL mode only FULL syncs at every commit; NORMAL may lose the last commits in a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "journal_size_limit", integer(checkpoints::MAX_LOG_SIZE))?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     Ok(())
 }

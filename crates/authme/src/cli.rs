@@ -7,7 +7,9 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use domain::names::NameKind;
 use service_assembly::CONTEXTS;
 
-use crate::commands::{CommandTarget, TargetArguments, audit, client, events, group, identity, keys, name, openapi};
+use crate::commands::{
+    CommandTarget, TargetArguments, audit, backup, client, events, group, identity, keys, name, openapi,
+};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
 use crate::{CommandError, demo, help, serve};
@@ -75,6 +77,10 @@ enum Command {
     /// List, generate, retire and revoke signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Copy a data folder into a backup, also while a server uses it
+    Backup(backup::BackupArguments),
+    /// Make a data folder of a backup
+    Restore(backup::RestoreArguments),
     /// Print the event log of a data folder, one event per line
     Events(events::EventsArguments),
     /// Print the audit trail of a data folder, one record per line
@@ -87,20 +93,37 @@ enum Command {
     },
 }
 
+/// Runs a command on its store, and closes the store.
+fn on_store(
+    target: &CommandTarget,
+    command: impl Future<Output = Result<ExitCode, CommandError>>,
+) -> Result<ExitCode, CommandError> {
+    on_runtime(async {
+        let result = command.await;
+        target.close().await;
+        result
+    })
+}
+
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let target = CommandTarget::new(cli.target, cli.command_name);
     match cli.command {
-        Command::Serve(arguments) => serve::run(target.folder_only()?, &arguments),
+        Command::Serve(arguments) => {
+            target.require_folder()?;
+            serve::run(target.folder(), &arguments)
+        }
         Command::Demo { keep } => demo::run(keep),
-        Command::Client(command) => on_runtime(client::run(&target, command)),
-        Command::Identity(command) => on_runtime(identity::run(&target, command)),
-        Command::Group(command) => on_runtime(group::run(&target, command)),
-        Command::Role(command) => on_runtime(name::run(&target, NameKind::Role, command)),
-        Command::Scope(command) => on_runtime(name::run(&target, NameKind::Scope, command)),
+        Command::Client(command) => on_store(&target, client::run(&target, command)),
+        Command::Identity(command) => on_store(&target, identity::run(&target, command)),
+        Command::Group(command) => on_store(&target, group::run(&target, command)),
+        Command::Role(command) => on_store(&target, name::run(&target, NameKind::Role, command)),
+        Command::Scope(command) => on_store(&target, name::run(&target, NameKind::Scope, command)),
+        Command::Backup(arguments) => backup::run(&target, &arguments),
+        Command::Restore(arguments) => backup::restore(&target, &arguments),
         Command::Keys(command) => keys::run(&target, command),
         Command::Audit(arguments) => audit::run(&target, &arguments),
-        Command::Events(arguments) => on_runtime(events::run(&target, arguments)),
+        Command::Events(arguments) => on_store(&target, events::run(&target, arguments)),
         Command::Openapi { context } => openapi::run(&context),
     }
 }

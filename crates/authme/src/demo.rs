@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use service_runtime::Signals;
+use ports::Clock as _;
+use service_runtime::{Signals, SystemClock};
 use tempfile::TempDir;
 
 use self::fixtures::{DESK, EMAIL, GATEWAY, PORTAL, register};
@@ -70,7 +71,7 @@ impl DemoServer {
     async fn start() -> Result<Self, CommandError> {
         let folder = tempfile::Builder::new().prefix("authme-demo-").tempdir();
         let folder = folder.map_err(CommandError::context("the temporary folder cannot be created"))?;
-        let data = DataFolder::open(folder.path())?;
+        let data = DataFolder::open_or_create(folder.path(), SystemClock.now())?;
         let values = register(&data).await?;
         let (codes_file, audit) = (data.outgoing_codes(), audit_log(&data)?);
         let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0", [None, None])?;

@@ -10,12 +10,13 @@ use crate::text::WIDTH;
 const GLOBAL: &str = "Global options";
 
 /// The commands by group. A test checks that the list is complete.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Server", &["serve", "demo"]),
     (
         "Clients, users and permissions",
         &["client", "identity", "group", "role", "scope"],
     ),
+    ("Data folder", &["backup", "restore"]),
     ("Keys and records", &["keys", "events", "audit"]),
     ("Reference", &["openapi"]),
 ];

@@ -68,7 +68,10 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
     }
     let ProcessSettings { http, log, .. } = ProcessSettings::read(&loaded).map_err(invalid())?;
     start_logs(&log).map_err(CommandError::context("logging cannot be started"))?;
-    let data = DataFolder::open(data)?;
+    let data = DataFolder::open_or_create(data, SystemClock.now())?;
+    if data.is_new() {
+        tracing::info!(folder = %data.path().display(), "created the data folder");
+    }
     // Checked before the ports. If another server holds the lock and the ports, the message about the lock is clearer.
     drop(data.serve_lock()?);
     let options = [Some("--listen"), Some("--management")];

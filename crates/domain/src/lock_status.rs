@@ -19,7 +19,7 @@
 pub struct LockStatus {
     /// While set, no renewal or login that begins after the lock was acknowledged succeeds.
     pub is_locked: bool,
-    /// The number of locks so far. A token that was issued under another epoch is not active.
+    /// The number of locks so far; after a restore of the embedded store, the store's base and the locks since. A token that was issued under another epoch is not active.
     pub epoch: u64,
 }
 

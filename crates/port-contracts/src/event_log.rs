@@ -5,8 +5,9 @@ use ports::Versioned as _;
 use std::sync::Arc;
 
 use domain::event::Event;
+use domain::time::Timestamp;
 use libtest_mimic::Trial;
-use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, OutboxBacklog};
+use ports::{Cursor, EventLog, EventLogError, EventPublisher, LoggedEvent, OutboxBacklog};
 
 use crate::contract::contracts;
 use crate::fixtures::user;
@@ -54,6 +55,9 @@ contracts! { dyn EventLogFixture:
     appended_event_wakes_every_waiter,
     dropped_waiter_loses_no_event,
     published_events_survive_reopening,
+    removed_events_are_the_oldest_and_within_the_limit,
+    a_consumer_that_missed_removed_events_is_told_apart,
+    a_removed_cursor_is_never_used_again,
 }
 
 const START: Cursor = Cursor(0);
@@ -76,7 +80,7 @@ async fn publish(fixture: &dyn EventLogFixture, events: &[Event]) {
 }
 
 async fn read(fixture: &dyn EventLogFixture, after: Cursor, limit: usize) -> Vec<LoggedEvent> {
-    fixture.event_log().read(after, limit).await.unwrap()
+    fixture.event_log().read(Some(after), limit).await.unwrap()
 }
 
 /// Returns all events of the log, in its order.
@@ -262,4 +266,65 @@ async fn published_events_survive_reopening(fixture: &dyn EventLogFixture) {
     assert_eq!(pending(&fixture.stores(), 1).await, rest);
     publish(fixture, &events).await;
     assert_eq!(read_all(fixture).await, events);
+}
+
+/// Removes every event that is older than the end of time, up to `limit`.
+async fn remove(fixture: &dyn EventLogFixture, limit: usize) -> usize {
+    fixture.event_log().remove(Timestamp::MAX, limit).await.unwrap()
+}
+
+async fn oldest(fixture: &dyn EventLogFixture) -> Vec<Event> {
+    let kept = fixture.event_log().read(None, 10_000).await.unwrap();
+    kept.into_iter().map(|logged| logged.event).collect()
+}
+
+async fn removed_events_are_the_oldest_and_within_the_limit(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 5).await;
+    publish(fixture, &events).await;
+    let time = events[0].time;
+    assert_eq!(fixture.event_log().remove(time, 10).await.unwrap(), 0);
+    assert_eq!(oldest(fixture).await, events);
+    assert_eq!(remove(fixture, 2).await, 2);
+    assert_eq!(oldest(fixture).await, events[2..]);
+    fixture.reopen().await;
+    assert_eq!(remove(fixture, 10).await, 3);
+    assert_eq!((oldest(fixture).await, remove(fixture, 10).await), (Vec::new(), 0));
+}
+
+async fn a_consumer_that_missed_removed_events_is_told_apart(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 4).await;
+    publish(fixture, &events).await;
+    let cursors: Vec<_> = read(fixture, START, 10)
+        .await
+        .iter()
+        .map(|logged| logged.cursor)
+        .collect();
+    remove(fixture, 2).await;
+    let log = fixture.event_log();
+    for missed in [START, cursors[0]] {
+        let answer = log.read(Some(missed), 10).await;
+        assert!(
+            matches!(answer, Err(EventLogError::Missed(cursor)) if cursor == missed.0),
+            "{answer:?}"
+        );
+    }
+    // The consumer has read the last removed event, so it misses nothing.
+    assert_eq!(read(fixture, cursors[1], 10).await.len(), 2);
+    assert_eq!(read(fixture, cursors[3], 10).await, []);
+    remove(fixture, 2).await;
+    assert!(log.read(Some(cursors[2]), 10).await.is_err());
+    assert_eq!(read(fixture, cursors[3], 10).await, []);
+}
+
+async fn a_removed_cursor_is_never_used_again(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 3).await;
+    publish(fixture, &events).await;
+    let last = end(fixture).await;
+    assert_eq!(remove(fixture, 10).await, 3);
+    fixture.reopen().await;
+    let events = push_events(fixture, 1, 1).await;
+    publish(fixture, &events).await;
+    let kept = fixture.event_log().read(None, 10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].cursor > last);
 }

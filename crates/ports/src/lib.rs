@@ -44,7 +44,7 @@ mod versioned_store;
 pub use audit_trail::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
 pub use clients::{CLIENTS, ClientSaveOutcome, Clients};
 pub use clock::{Clock, Timer};
-pub use event_log::{Cursor, EventLog, LoggedEvent};
+pub use event_log::{Cursor, EventLog, EventLogError, LoggedEvent};
 pub use event_publisher::{EventPublisher, PublishError};
 pub use expired_records::ExpiredRecords;
 pub use groups::{GROUPS, Groups};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use adapter_crypto::{CachingTokenVerifier, SystemRandomness};
 use adapter_http::{Api, ApiSettings, Authenticator, Management, TrustedProxies};
-use ports::{Aggregate, Clock, EventPublisher, KeySetSource, Runtime, Stores};
+use ports::{Aggregate, Clock, EventLog, EventPublisher, KeySetSource, Runtime, Stores};
 use service_runtime::{CachedClients, CommandError, Loaded, Loops, PrometheusTelemetry, Stop, TokioTimer};
 use use_cases::{AdmitCaller, EraseRemovedUsers, RelayOutboxes, RelayPorts};
 
 use crate::context::Context;
+use crate::contexts::EventLogSettings;
 use crate::platform::Platform;
 use crate::settings::ProcessSettings;
 use crate::wiring::Wiring;
@@ -33,6 +34,8 @@ pub struct App {
     relay_owner: String,
     relay_lease: Duration,
     erase_removed_users: EraseRemovedUsers,
+    /// The event log of the process, if it has one, and how long it keeps events.
+    event_log: Option<(Arc<dyn EventLog>, Duration)>,
 }
 
 impl App {
@@ -58,6 +61,14 @@ impl App {
             secrets: platform.secrets,
             outgoing_codes: platform.outgoing_codes,
         };
+        let event_log = match wiring.event_log.clone() {
+            Some(log) => {
+                let settings = wiring.settings.read::<EventLogSettings>();
+                let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
+                Some((log, settings.retention))
+            }
+            None => None,
+        };
         let stop = Stop::default();
         let modules = contexts.iter().map(|context| (context.wire)(&wiring));
         let api = api(&wiring, modules.collect::<Result<_, _>>()?, &stop);
@@ -76,6 +87,7 @@ impl App {
             telemetry,
             relay_owner: platform.relay_owner,
             relay_lease: platform.relay_lease,
+            event_log,
         })
     }
 
@@ -99,6 +111,9 @@ impl App {
         loops.refresh_keys(self.keys.clone());
         loops.purge_expired(upkeep.expired_records(&self.aggregates), self.clock.clone());
         loops.erase_removed_users(self.erase_removed_users.clone());
+        if let Some((log, retention)) = self.event_log.clone() {
+            loops.remove_old_events(log, retention, self.clock.clone());
+        }
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }

@@ -16,7 +16,7 @@ use crate::wiring::Secrets;
 const RELAY_LEASE: Duration = Duration::from_secs(5);
 
 impl DataFolder {
-    /// Opens the store and the keys, and creates them if they do not exist. Fails if another server uses the folder.
+    /// Opens the store and the keys. Fails if another server uses the folder.
     pub fn platform(
         &self,
         loaded: &Loaded,
@@ -26,10 +26,7 @@ impl DataFolder {
         let lock = self.serve_lock()?;
         let settings = ProcessSettings::read(loaded).map_err(CommandError::context("the settings are invalid"))?;
         let opened = self.store(settings.http.threads())?;
-        let keys = self.keys();
-        keys.ensure_key(clock.now())
-            .map_err(CommandError::context("the first signing key cannot be created"))?;
-        let ring = KeyRing::open(keys, settings.tokens.longest_access_token_lifetime);
+        let ring = KeyRing::open(self.keys(), settings.tokens.longest_access_token_lifetime);
         let ring = ring.map_err(CommandError::context("the signing keys cannot be read"))?;
         Ok(Platform {
             stores: opened.stores,

@@ -13,6 +13,8 @@ pub mod settings;
 mod wiring;
 
 #[cfg(feature = "sqlite")]
+mod backup;
+#[cfg(feature = "sqlite")]
 mod data_folder;
 #[cfg(feature = "sqlite")]
 mod embedded;
@@ -39,10 +41,13 @@ mod store;
 mod topics;
 
 pub use app::App;
+#[cfg(feature = "sqlite")]
+pub use backup::{Backup, BackupStep, Restore, RestoreStep};
 pub use context::Context;
 pub use contexts::{
-    AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, DIRECTORY, EVENTS, FACTORS,
-    IssuerSettings, RefreshSecretSettings, SamlSettings, SmsRegionSettings, TOKENS, TokenSettings,
+    AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, DIRECTORY, EVENTS,
+    EventLogSettings, FACTORS, IssuerSettings, RefreshSecretSettings, SamlSettings, SmsRegionSettings, TOKENS,
+    TokenSettings,
 };
 #[cfg(feature = "sqlite")]
 pub use data_folder::DataFolder;

@@ -42,6 +42,6 @@ impl CommandError {
 
 impl From<ports::StoreError> for CommandError {
     fn from(error: ports::StoreError) -> Self {
-        Self::context("the store did not answer")(error)
+        Self::context("the store failed")(error)
     }
 }

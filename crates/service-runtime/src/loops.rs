@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
-use ports::{Clock, ExpiredRecords, KeySetSource, Outboxes};
+use ports::{Clock, EventLog, ExpiredRecords, KeySetSource, Outboxes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -119,6 +119,26 @@ impl Loops {
         });
     }
 
+    /// Removes events that are older than `retention` from the log, in steps of `PURGE_BATCH` rows.
+    pub fn remove_old_events(&mut self, log: Arc<dyn EventLog>, retention: Duration, clock: Arc<dyn Clock>) {
+        let ending = self.ending.subscribe();
+        self.every(PURGE_INTERVAL, move || {
+            let (log, clock, ending) = (log.clone(), clock.clone(), ending.clone());
+            async move {
+                // A retention that reaches before the first representable time keeps everything.
+                let Ok(before) = clock.now().checked_sub(retention) else {
+                    return;
+                };
+                while !*ending.borrow() {
+                    let removed = log.remove(before, PURGE_BATCH).await;
+                    if !removed.is_ok_and(|count| count >= PURGE_BATCH) {
+                        break;
+                    }
+                }
+            }
+        });
+    }
+
     /// Drains the samples of the histograms and updates the gauges of the outboxes. While the store does not answer,
     /// the gauges keep their values.
     pub fn collect_metrics(
@@ -170,10 +190,13 @@ impl Loops {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use domain::event::Event;
+    use domain::time::Timestamp;
+    use ports::{Cursor, EventLogError, LoggedEvent};
     use ports::{EventPublisher, Lease, OutboxBacklog, PendingOutbox, PublishError, Settlement, StoreError};
     use tokio::time::Instant;
     use use_cases::RelayPorts;
@@ -213,6 +236,43 @@ mod tests {
         async fn publish(&self, _: &Event) -> Result<(), PublishError> {
             Ok(())
         }
+    }
+
+    /// A log with more old events than one step removes.
+    struct LongLog {
+        left: AtomicUsize,
+        before: Mutex<Option<Timestamp>>,
+    }
+
+    #[async_trait]
+    impl EventLog for LongLog {
+        async fn read(&self, _: Option<Cursor>, _: usize) -> Result<Vec<LoggedEvent>, EventLogError> {
+            Ok(Vec::new())
+        }
+
+        async fn remove(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+            *self.before.lock().unwrap() = Some(before);
+            let left = self.left.load(Ordering::SeqCst);
+            self.left.store(left.saturating_sub(limit), Ordering::SeqCst);
+            Ok(left.min(limit))
+        }
+
+        async fn wait_after(&self, _: Cursor) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_events_past_the_retention_are_removed() {
+        let log = Arc::new(LongLog {
+            left: AtomicUsize::new(3 * PURGE_BATCH + 1),
+            before: Mutex::default(),
+        });
+        let retention = Duration::from_hours(1);
+        let mut loops = Loops::default();
+        loops.remove_old_events(log.clone(), retention, Arc::new(SystemClock));
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(log.left.load(Ordering::SeqCst), 0);
+        let before = log.before.lock().unwrap().unwrap();
+        assert!(before <= SystemClock.now().checked_sub(retention).unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -299,7 +299,7 @@ impl TestApp {
     /// Returns all events so far.
     pub async fn events(&self) -> Vec<Event> {
         self.publish().await;
-        let logged = self.event_log.read(Cursor::default(), MANY).await.unwrap();
+        let logged = self.event_log.read(None, MANY).await.unwrap();
         logged.into_iter().map(|logged| logged.event).collect()
     }
 
@@ -307,7 +307,7 @@ impl TestApp {
     pub async fn events_of(&self, user: &UserId) -> Vec<Event> {
         self.publish().await;
         let until = self.events_read.lock().unwrap().until;
-        let logged = self.event_log.read(until, MANY).await.unwrap();
+        let logged = self.event_log.read(Some(until), MANY).await.unwrap();
         let mut events_read = self.events_read.lock().unwrap();
         for LoggedEvent { cursor, event } in logged {
             if cursor > events_read.until {

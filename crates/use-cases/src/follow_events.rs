@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use ports::{Cursor, EventLog, LoggedEvent, StoreError};
+use ports::{Cursor, EventLog, EventLogError, LoggedEvent};
 
 /// A page of the event log, and the cursor after it.
 #[derive(Debug, Clone)]
 pub struct EventPage {
     pub events: Vec<LoggedEvent>,
-    pub next: Cursor,
+    /// `None` if the page began with the oldest event and is empty.
+    pub next: Option<Cursor>,
 }
 
 /// Reads the embedded event log, and waits for new events.
@@ -19,11 +20,12 @@ impl FollowEvents {
         Self { log }
     }
 
-    /// Returns up to `limit` events after `after`. At the end of the log the page is empty; this does not wait.
+    /// Returns up to `limit` events after `after`, or the oldest ones without it. At the end of the log the page is
+    /// empty; this does not wait. Fails if the caller has missed events after `after`.
     #[tracing::instrument(level = "debug", name = "follow_events", skip_all)]
-    pub async fn run(&self, after: Cursor, limit: usize) -> Result<EventPage, StoreError> {
+    pub async fn run(&self, after: Option<Cursor>, limit: usize) -> Result<EventPage, EventLogError> {
         let events = self.log.read(after, limit).await?;
-        let next = events.last().map_or(after, |last| last.cursor);
+        let next = events.last().map(|last| last.cursor).or(after);
         Ok(EventPage { events, next })
     }
 

@@ -221,7 +221,7 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
 /// Pushes an event. A family has only two events, its start and its revocation, so its outbox is never full.
 fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
     let mut outbox = Outbox::read(connection, REFRESH_FAMILIES.name, id)?.unwrap_or_else(Outbox::empty);
-    outbox.push(vec![event]);
+    outbox.push(connection, vec![event])?;
     outbox.save(connection, REFRESH_FAMILIES.name, id)
 }
 

@@ -7,8 +7,7 @@ use clap::Args;
 use domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::{CommandTarget, print_line};
-use service_assembly::DataFolder;
+use super::{Access, CommandTarget, print_line};
 
 use crate::CommandError;
 
@@ -32,7 +31,8 @@ struct RecordTime {
 }
 
 pub(crate) fn run(target: &CommandTarget, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
-    let path = DataFolder::open(target.folder_only()?)?.audit();
+    target.require_folder()?;
+    let path = target.data(Access::Read)?.audit();
     let failed = CommandError::context::<std::io::Error>;
     let unreadable = "the audit trail cannot be read";
     let mut file = loop {

@@ -17,7 +17,7 @@ use service_runtime::SystemClock;
 use super::client_line::ClientLine;
 use super::client_options::{ClientOptions, parse_client_id, parse_lifetime};
 use super::registry::Registry;
-use super::{CommandTarget, PAGE_SIZE, print};
+use super::{Access, CommandTarget, PAGE_SIZE, print};
 use crate::CommandError;
 
 /// The minimum length of a secret in characters. Secrets are stored as SHA-256, a fast hash, so a secret from a file must
@@ -107,6 +107,15 @@ pub(crate) enum ClientCommand {
     },
 }
 
+impl ClientCommand {
+    const fn access(&self) -> Access {
+        match self {
+            Self::List | Self::Show { .. } => Access::Read,
+            _ => Access::Write,
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SecretLine<'a> {
@@ -149,7 +158,7 @@ fn check_saved(outcome: ClientSaveOutcome) -> Result<(), CommandError> {
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Result<ExitCode, CommandError> {
-    let stores = target.stores().await?;
+    let stores = target.stores(command.access()).await?;
     let registry = Registry::new(&stores);
     let clients = stores.clients;
     match command {

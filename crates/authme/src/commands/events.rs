@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use adapter_http::CloudEventMessage;
 use clap::Args;
-use ports::Cursor;
+use ports::{Cursor, EventLogError};
 
-use super::{CommandTarget, PAGE_SIZE, print_line};
-use service_assembly::DataFolder;
+use super::{Access, CommandTarget, PAGE_SIZE, print_line};
 
 use crate::CommandError;
 
@@ -17,22 +16,23 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// The events to print.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArguments {
-    /// Print only events after this cursor
-    #[arg(long, default_value_t = 0, value_name = "CURSOR")]
-    after: u64,
+    /// Print only events after this cursor. Fails if some of them are no longer kept [default: all that are kept]
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<u64>,
     /// Wait for further events and print them, until Ctrl-C
     #[arg(long)]
     follow: bool,
 }
 
 pub(crate) async fn run(target: &CommandTarget, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
-    let log = DataFolder::open(target.folder_only()?)?.store(1)?.event_log;
-    let mut after = Cursor(arguments.after);
+    target.require_folder()?;
+    let log = target.embedded(Access::Read)?.event_log;
+    let mut after = arguments.after.map(Cursor);
     loop {
-        let events = log.read(after, PAGE_SIZE).await?;
+        let events = log.read(after, PAGE_SIZE).await.map_err(read_error)?;
         let is_end = events.len() < PAGE_SIZE;
         for event in events {
-            after = event.cursor;
+            after = Some(event.cursor);
             print_line(&CloudEventMessage::from(event).to_line())?;
         }
         if is_end && !arguments.follow {
@@ -41,5 +41,14 @@ pub(crate) async fn run(target: &CommandTarget, arguments: EventsArguments) -> R
         if is_end {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+fn read_error(error: EventLogError) -> CommandError {
+    match error {
+        EventLogError::Missed(_) => CommandError::msg(format!(
+            "{error}. Read the current state elsewhere, then the events without --after"
+        )),
+        EventLogError::Store(error) => error.into(),
     }
 }

@@ -6,7 +6,7 @@ use domain::registration::Additions;
 
 use super::group_line::GroupLine;
 use super::registry::Registry;
-use super::{CommandTarget, PAGE_SIZE, print, without_empty};
+use super::{Access, CommandTarget, PAGE_SIZE, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -29,7 +29,11 @@ pub(crate) enum GroupCommand {
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: GroupCommand) -> Result<ExitCode, CommandError> {
-    let stores = target.stores().await?;
+    let access = match command {
+        GroupCommand::List => Access::Read,
+        GroupCommand::Add { .. } | GroupCommand::Remove { .. } => Access::Write,
+    };
+    let stores = target.stores(access).await?;
     let groups = &stores.groups;
     match command {
         GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > MAX_GROUP_NAME_BYTES => {

@@ -15,7 +15,7 @@ use use_cases::directory::{RemoveUser, RemoveUserError};
 
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
-use super::{CommandTarget, PAGE_SIZE, import, operator, print, without_empty};
+use super::{Access, CommandTarget, PAGE_SIZE, import, operator, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +80,15 @@ pub(crate) enum IdentityCommand {
         /// Path of the file, or - for standard input
         file: PathBuf,
     },
+}
+
+impl IdentityCommand {
+    const fn access(&self) -> Access {
+        match self {
+            Self::List { .. } | Self::Show { .. } | Self::Find { .. } => Access::Read,
+            _ => Access::Write,
+        }
+    }
 }
 
 /// The data of a user.
@@ -220,7 +229,7 @@ fn report_save(outcome: &IdentitySaveOutcome, identity: &Identity) -> Result<(),
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
-    let stores = target.stores().await?;
+    let stores = target.stores(command.access()).await?;
     let registry = Registry::new(&stores);
     let identities = stores.identities.clone();
     match command {

@@ -8,7 +8,7 @@ use ports::Clock as _;
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::{CommandTarget, print};
+use super::{Access, CommandTarget, announce_new, print};
 use crate::settings::key_set_cache_time;
 use service_assembly::DataFolder;
 
@@ -85,7 +85,7 @@ impl From<RevokedKey> for RevokedKeyLine {
 }
 
 pub(crate) fn run(target: &CommandTarget, command: KeysCommand) -> Result<ExitCode, CommandError> {
-    let keys = DataFolder::open(target.folder())?.keys();
+    let keys = open_folder(target, &command)?.keys();
     let now = SystemClock.now();
     let changed = match command {
         KeysCommand::List => {
@@ -114,6 +114,19 @@ pub(crate) fn run(target: &CommandTarget, command: KeysCommand) -> Result<ExitCo
         target.audit_of_folder()?.record(&[("key", &kid)], None, Vec::new());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the folder of the keys. With a deployed store it holds nothing else.
+fn open_folder(target: &CommandTarget, command: &KeysCommand) -> Result<DataFolder, CommandError> {
+    if target.is_deployed() {
+        return Ok(DataFolder::unchecked(target.folder()));
+    }
+    if matches!(command, KeysCommand::List) {
+        return target.data(Access::Read);
+    }
+    let data = DataFolder::open_for_keys(target.folder())?;
+    announce_new(&data);
+    Ok(data)
 }
 
 fn check_change(result: Result<(), KeyError>) -> Result<(), CommandError> {

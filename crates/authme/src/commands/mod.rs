@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod audited;
+pub(crate) mod backup;
 pub(crate) mod client;
 mod client_line;
 mod client_options;
@@ -23,7 +24,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::CommandError;
-pub(crate) use target::{CommandTarget, OperatorStores, TargetArguments};
+pub(crate) use target::{Access, CommandTarget, OperatorStores, TargetArguments, announce_new};
 
 /// The number of rows that a listing command reads per query. It bounds the memory of a command over millions of users.
 const PAGE_SIZE: usize = 500;

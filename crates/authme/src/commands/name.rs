@@ -6,7 +6,7 @@ use domain::names::{KnownName, NameKind};
 use serde::Serialize;
 
 use super::registry::Registry;
-use super::{CommandTarget, print};
+use super::{Access, CommandTarget, print};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -34,7 +34,11 @@ pub(crate) async fn run(
     kind: NameKind,
     command: NameCommand,
 ) -> Result<ExitCode, CommandError> {
-    let stores = target.stores().await?;
+    let access = match command {
+        NameCommand::List => Access::Read,
+        NameCommand::Add { .. } => Access::Write,
+    };
+    let stores = target.stores(access).await?;
     match command {
         NameCommand::Add { name } => {
             let name = KnownName::parse(kind, &name).map_err(|malformed| CommandError::msg(malformed.to_string()))?;

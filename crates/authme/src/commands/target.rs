@@ -1,9 +1,10 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use adapter_sqlite::EmbeddedStore;
 use clap::Args;
-use ports::{Clients, Groups, Identities, KnownNames, Stores};
-use service_runtime::AuditLog;
+use ports::{Clients, Clock as _, Groups, Identities, KnownNames, StoreUpkeep, Stores};
+use service_runtime::{AuditLog, SystemClock};
 use use_cases::EraseRemovedUsers;
 
 use super::audited::{AuditedStore, CommandAudit};
@@ -15,7 +16,7 @@ use crate::CommandError;
 /// The data folder or the deployed store of a command.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArguments {
-    /// Data folder: the store, the keys and the secrets. Created if it does not exist
+    /// Data folder: the store, the keys and the secrets. Commands that write create it if it does not exist
     #[arg(
         long,
         global = true,
@@ -55,6 +56,16 @@ pub(crate) struct CommandTarget {
     command: String,
     folder: PathBuf,
     deployed: Option<Deployed>,
+    /// The store that the command has opened, to be closed at its end.
+    opened: OnceLock<Arc<dyn StoreUpkeep>>,
+}
+
+/// What a command does with its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It changes nothing, so it does not create a data folder either.
+    Read,
+    Write,
 }
 
 struct Deployed {
@@ -105,6 +116,7 @@ impl CommandTarget {
             command,
             folder: arguments.data,
             deployed: arguments.mongodb_uri.map(deployed),
+            opened: OnceLock::new(),
         }
     }
 }
@@ -115,23 +127,51 @@ impl CommandTarget {
         &self.folder
     }
 
-    /// Returns the data folder for a command that cannot use a deployed store. Fails if one is given.
-    pub(crate) fn folder_only(&self) -> Result<&Path, CommandError> {
+    /// Fails if a deployed store is given, for a command that works on a data folder only.
+    pub(crate) fn require_folder(&self) -> Result<(), CommandError> {
         if self.deployed.is_some() {
             return Err(CommandError::msg(
                 "this command works on a data folder only: remove --mongodb-uri or unset AUTHME_MONGODB_URI",
             ));
         }
-        Ok(&self.folder)
+        Ok(())
     }
 
-    /// Opens the deployed store if one is given, and the store of the data folder otherwise. All writes are audited.
-    pub(crate) async fn stores(&self) -> Result<OperatorStores, CommandError> {
-        let stores = if let Some(deployed) = &self.deployed {
-            deployed.stores().await?
-        } else {
-            OperatorStores::of(DataFolder::open(&self.folder)?.store(1)?.stores)
+    /// Returns whether the command works on a deployed store.
+    pub(crate) fn is_deployed(&self) -> bool {
+        self.deployed.is_some()
+    }
+
+    /// Opens the data folder. A command that writes creates a missing one, and says so.
+    pub(crate) fn data(&self, access: Access) -> Result<DataFolder, CommandError> {
+        let data = match access {
+            Access::Read => DataFolder::open(&self.folder)?,
+            Access::Write => DataFolder::open_or_create(&self.folder, SystemClock.now())?,
         };
+        announce_new(&data);
+        Ok(data)
+    }
+
+    /// Opens the store of the data folder.
+    pub(crate) fn embedded(&self, access: Access) -> Result<EmbeddedStore, CommandError> {
+        let store = self.data(access)?.store(1)?;
+        let _ = self.opened.set(store.stores.upkeep.clone());
+        Ok(store)
+    }
+
+    /// Opens the deployed store if one is given, and the store of the data folder otherwise. Writes are not audited.
+    pub(crate) async fn unaudited_stores(&self, access: Access) -> Result<Stores, CommandError> {
+        let Some(deployed) = &self.deployed else {
+            return Ok(self.embedded(access)?.stores);
+        };
+        let stores = deployed.stores().await?;
+        let _ = self.opened.set(stores.upkeep.clone());
+        Ok(stores)
+    }
+
+    /// Opens the stores like [`unaudited_stores`](Self::unaudited_stores). All writes are audited.
+    pub(crate) async fn stores(&self, access: Access) -> Result<OperatorStores, CommandError> {
+        let stores = OperatorStores::of(self.unaudited_stores(access).await?);
         let audit = self.audit()?;
         Ok(OperatorStores {
             clients: AuditedStore::new(stores.clients, &audit),
@@ -140,6 +180,13 @@ impl CommandTarget {
             known_names: AuditedStore::new(stores.known_names, &audit),
             erase_removed_users: stores.erase_removed_users,
         })
+    }
+
+    /// Closes the store that the command has opened. All data is in the main file of an embedded store afterwards.
+    pub(crate) async fn close(&self) {
+        if let Some(upkeep) = self.opened.get() {
+            upkeep.close().await;
+        }
     }
 
     /// Opens the audit trail: the log stream for a deployed store, the file in the data folder otherwise.
@@ -152,8 +199,15 @@ impl CommandTarget {
 
     /// Opens the audit trail of the data folder.
     pub(crate) fn audit_of_folder(&self) -> Result<CommandAudit, CommandError> {
-        let log = audit_log(&DataFolder::open(&self.folder)?)?;
+        let log = audit_log(&DataFolder::unchecked(&self.folder))?;
         Ok(CommandAudit::new(log, &self.command))
+    }
+}
+
+/// Says that a folder was created: a mistyped `--data` would otherwise go unnoticed.
+pub(crate) fn announce_new(data: &DataFolder) {
+    if data.is_new() {
+        eprintln!("created the data folder {}", data.path().display());
     }
 }
 
@@ -165,7 +219,7 @@ impl Deployed {
     /// The time limit of a store call. A command has no deadline like a request, and should survive an election.
     const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-    async fn stores(&self) -> Result<OperatorStores, CommandError> {
+    async fn stores(&self) -> Result<Stores, CommandError> {
         if let Some(key) = adapter_mongodb::certificate_key_file(&self.uri) {
             let checked = adapter_crypto::require_private(&key);
             checked.map_err(CommandError::context(
@@ -178,15 +232,14 @@ impl Deployed {
             ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };
         let opened = adapter_mongodb::open(&settings).await;
-        let stores = opened.map_err(CommandError::context("the deployed store cannot be opened"))?;
-        Ok(OperatorStores::of(stores))
+        opened.map_err(CommandError::context("the deployed store cannot be opened"))
     }
 }
 
 #[cfg(not(feature = "mongodb"))]
 impl Deployed {
     #[expect(clippy::unused_async, reason = "the implementation of the feature mongodb awaits")]
-    async fn stores(&self) -> Result<OperatorStores, CommandError> {
+    async fn stores(&self) -> Result<Stores, CommandError> {
         Err(CommandError::msg(format!(
             "this authme was built without the feature `mongodb`, so it cannot open the deployed store `{}`",
             self.database

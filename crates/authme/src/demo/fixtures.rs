@@ -60,7 +60,10 @@ pub(super) async fn register(folder: &DataFolder) -> Result<Values, CommandError
     };
     stores.groups.save(&group).await?;
     match stores.identities.create(&user).await? {
-        IdentitySaveOutcome::Saved => Ok(values),
+        IdentitySaveOutcome::Saved => {
+            stores.upkeep.close().await;
+            Ok(values)
+        }
         IdentitySaveOutcome::LoginTaken { .. } | IdentitySaveOutcome::IdTaken | IdentitySaveOutcome::Removed => {
             Err(CommandError::msg("the folder already holds the demo's user"))
         }

@@ -232,8 +232,8 @@ fn non_http_input_is_counted_and_not_logged() {
     let series = "authme_http_connection_errors_total{error=\"malformed\"}";
     assert_eq!(metric_value(&metrics, series), 20);
     let (code, log) = serving.stop();
-    // The start, "stopping" and "stopped".
-    assert_eq!((code, log.lines().count()), (Some(0), 3), "{log}");
+    // The new data folder, the start, "stopping" and "stopped".
+    assert_eq!((code, log.lines().count()), (Some(0), 4), "{log}");
 }
 
 #[test]

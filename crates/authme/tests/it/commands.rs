@@ -311,7 +311,7 @@ fn keys_are_generated_listed_and_retired() {
 fn a_running_server_rejects_revoked_keys() {
     let operator = Operator::new();
     operator.register_fixtures();
-    let stolen = field(&operator.run_ok(&["keys", "generate"]).object(), "kid");
+    let stolen = field(&operator.run_ok(&["keys", "list"]).object(), "kid");
     let serving = Serving::start(&operator, &[]);
     let login = || {
         let request = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));

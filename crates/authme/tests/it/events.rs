@@ -64,6 +64,37 @@ fn an_invalid_cursor_returns_400() {
 }
 
 #[test]
+fn a_consumer_that_missed_removed_events_gets_410() {
+    let app = TestApp::start();
+    for operation in ["lock", "unlock", "lock"] {
+        app.lock_or_unlock(operation, "ana");
+    }
+    let cursors: Vec<String> = app.events().iter().map(|event| field(event, "cursor")).collect();
+    app.remove_events(2);
+    let gone = (410, to_strings(&["40"]));
+    for missed in ["0", &cursors[0]] {
+        assert_eq!(read(&app, &[("after", missed)]).codes(), gone, "{missed}");
+        let stream = Request::get("/events").header("Accept", "text/event-stream");
+        let stream = stream
+            .header("Last-Event-ID", missed)
+            .bearer(&app.client_token("locker"));
+        assert_eq!(app.send(stream).codes(), gone, "{missed}");
+    }
+    for (query, count) in [
+        (vec![], 1),
+        (vec![("after", cursors[1].as_str())], 1),
+        (vec![("after", &*cursors[2])], 0),
+    ] {
+        let answer = read(&app, &query);
+        assert_eq!(
+            (answer.status, answer.text().lines().count()),
+            (200, count),
+            "{query:?}"
+        );
+    }
+}
+
+#[test]
 fn a_stream_sends_stored_and_new_events() {
     let app = TestApp::start();
     app.lock_or_unlock("lock", "ana");

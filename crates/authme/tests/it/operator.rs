@@ -58,6 +58,11 @@ impl Operator {
         self.0.path().join("data")
     }
 
+    /// Returns the folder around the data folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
     /// Writes a file next to the data folder.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
@@ -85,6 +90,17 @@ impl Operator {
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
         }
+    }
+
+    /// Runs a command and kills it after a delay, unless it has ended before.
+    pub(crate) fn run_killed<S: AsRef<OsStr>>(&self, arguments: &[S], delay: Duration) {
+        let mut command = authme();
+        command.arg("--data").arg(self.data()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the command starts");
+        std::thread::sleep(delay);
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
     }
 
     /// Runs a command that must succeed.
@@ -199,6 +215,33 @@ impl Serving {
         Self::start_as(shell, operator, &[], &management.to_string())
     }
 
+    /// Starts a server as the user `nobody`. Needs root.
+    pub(crate) fn start_as_nobody(operator: &Operator) -> Self {
+        let mut command = Command::new("setpriv");
+        command
+            .env_clear()
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        command.arg(env!("CARGO_BIN_EXE_authme"));
+        Self::start_as(command, operator, &[], "127.0.0.1:0")
+    }
+
+    /// Starts a server that gets an error, and not a signal, when it writes beyond its limit of file sizes.
+    pub(crate) fn start_without_size_signal(operator: &Operator, management: SocketAddr) -> Self {
+        let mut shell = Command::new("sh");
+        shell.env_clear();
+        shell.args(["-c", "trap '' XFSZ && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_authme")]);
+        Self::start_as(shell, operator, &[], &management.to_string())
+    }
+
+    /// Sets the limit of file sizes of the running server, in bytes or `unlimited`.
+    pub(crate) fn limit_file_size(&self, limit: &str) {
+        let limit = format!("--fsize={limit}:");
+        let status = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string(), &limit])
+            .status();
+        assert!(status.expect("prlimit of util-linux exists").success());
+    }
+
     fn start_as(mut command: Command, operator: &Operator, environment: &[(&str, &str)], management: &str) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--management", management, "--data"]);
         command.arg(operator.data()).envs(environment.iter().copied());
@@ -289,5 +332,32 @@ pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
             start.elapsed() < Duration::from_secs(10),
             "{what}: not within ten seconds"
         );
+    }
+}
+
+/// A running `authme events --follow`, which keeps the store open.
+pub(crate) struct Following(Child);
+
+impl Following {
+    /// Starts the command, and waits until it has opened the store.
+    pub(crate) fn start(operator: &Operator) -> Self {
+        let mut command = authme();
+        command.args(["events", "--follow", "--data"]).arg(operator.data());
+        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let following = Self(started.expect("the command starts"));
+        let is_open = || {
+            let folder = std::fs::read_dir(format!("/proc/{}/fd", following.0.id()));
+            let mut files = folder.expect("it runs").flatten();
+            files.any(|file| std::fs::read_link(file.path()).is_ok_and(|path| path.ends_with("authme.sqlite")))
+        };
+        eventually("an open store", is_open);
+        following
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -177,16 +177,6 @@ fn files_have_mode_0600_and_folders_0700() {
 }
 
 #[test]
-fn an_open_data_folder_is_made_private() {
-    let operator = Operator::new();
-    fs::create_dir(operator.data()).expect("the folder can be created");
-    fs::set_permissions(operator.data(), fs::Permissions::from_mode(0o755)).expect("the mode can be set");
-    operator.run_ok(&["client", "add", "portal"]);
-    let mode = fs::metadata(operator.data()).expect("it exists").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
-}
-
-#[test]
 fn a_running_server_sees_changes_by_commands() {
     let operator = Operator::new();
     let serving = Serving::start(&operator, &[]);

@@ -79,7 +79,12 @@ fn anonymous_peers_cannot_fill_memory_or_metrics() {
     assert_eq!(code, Some(0));
     // Each answered request is one line of the log. Input that is not HTTP is counted and not logged.
     let mut others = log.lines().filter(|line| !line.contains("\"a request was answered\""));
-    for expected in ["AuthMe serves ", "\"stopping\"", "\"stopped\""] {
+    for expected in [
+        "created the data folder",
+        "AuthMe serves ",
+        "\"stopping\"",
+        "\"stopped\"",
+    ] {
         let line = others.next();
         assert!(line.is_some_and(|line| line.contains(expected)), "{expected}: {line:?}");
     }

@@ -12,7 +12,7 @@ use adapter_http::Api;
 use domain::ids::FamilyId;
 use domain::sessions::RefreshFamily;
 use domain::time::Timestamp;
-use ports::Stores;
+use ports::{Clock as _, Stores};
 use serde_json::{Value, json};
 use service_assembly::{App, CONTEXTS, DataFolder};
 use service_runtime::{AuditLog, Loaded, Stop};
@@ -150,7 +150,10 @@ impl TestApp {
             .build()
             .expect("a runtime");
         let runtime_guard = runtime.enter();
-        let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
+        let data = folder.path().join("data");
+        // A folder whose creation was interrupted: the store and the secrets are created, the keys above are kept.
+        std::fs::write(data.join("creating"), "").expect("the folder can be written");
+        let data = DataFolder::open_or_create(data, clock.now()).expect("the folder opens");
         let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
         let platform = data.platform(&settings, clock.clone(), Arc::new(audit));
         let parts = App::assemble(CONTEXTS, platform.expect("the folder is free"), settings);
@@ -186,6 +189,14 @@ impl TestApp {
             settings: settings.iter().map(owned).collect(),
             ..Setup::default()
         })
+    }
+
+    /// Removes the oldest events, as another process does.
+    pub(crate) fn remove_events(&self, count: usize) {
+        let data = DataFolder::open(self.folder.path().join("data")).expect("the folder exists");
+        let log = data.store(1).expect("the store opens").event_log;
+        let removed = self.wait_for(log.remove(Timestamp::MAX, count));
+        assert_eq!(removed.expect("the store answers"), count);
     }
 
     /// Returns the metrics as a scrape would.

@@ -13,7 +13,7 @@ use crate::Context;
 pub use code_settings::{CodeSecretSettings, CodeSettings, SmsRegionSettings};
 pub use credential_lock::CREDENTIAL_LOCK;
 pub use directory::DIRECTORY;
-pub use events::EVENTS;
+pub use events::{EVENTS, EventLogSettings};
 pub use factors::FACTORS;
 pub use token_settings::{AcceptedTokenSettings, IssuerSettings, RefreshSecretSettings, SamlSettings, TokenSettings};
 pub use tokens::TOKENS;

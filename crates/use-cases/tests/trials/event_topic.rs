@@ -2,7 +2,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::event::Event;
-use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
+use domain::time::Timestamp;
+use ports::{Cursor, EventLog, EventLogError, EventPublisher, LoggedEvent, PublishError, StoreError};
 use tokio::sync::watch;
 
 /// Fakes a broker: keeps every event, including repeated ones.
@@ -24,15 +25,23 @@ impl EventPublisher for EventTopic {
 
 #[async_trait]
 impl EventLog for EventTopic {
-    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
+    async fn read(&self, after: Option<Cursor>, limit: usize) -> Result<Vec<LoggedEvent>, EventLogError> {
         let events = self.events.lock().unwrap();
-        let placed = (1..).zip(&*events).skip(index_of(after)).take(limit);
+        let placed = (1..)
+            .zip(&*events)
+            .skip(index_of(after.unwrap_or_default()))
+            .take(limit);
         Ok(placed
             .map(|(cursor, event)| LoggedEvent {
                 cursor: Cursor(cursor),
                 event: event.clone(),
             })
             .collect())
+    }
+
+    /// Removes nothing: a trial reads every event.
+    async fn remove(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(0)
     }
 
     async fn wait_after(&self, after: Cursor) {
