@@ -7,8 +7,9 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use domain::names::NameKind;
 use service_assembly::CONTEXTS;
 
+use crate::commands::lock::LockChange;
 use crate::commands::{
-    CommandTarget, TargetArguments, audit, backup, client, events, group, identity, keys, name, openapi,
+    CommandTarget, TargetArguments, audit, backup, client, events, group, identity, keys, lock, name, openapi,
 };
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
@@ -77,6 +78,10 @@ enum Command {
     /// List, generate, retire and revoke signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Lock users: end their sessions and refuse new ones
+    Lock(lock::LockArguments),
+    /// Unlock users
+    Unlock(lock::LockArguments),
     /// Copy a data folder into a backup, also while a server uses it
     Backup(backup::BackupArguments),
     /// Make a data folder of a backup
@@ -119,6 +124,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Group(command) => on_store(&target, group::run(&target, command)),
         Command::Role(command) => on_store(&target, name::run(&target, NameKind::Role, command)),
         Command::Scope(command) => on_store(&target, name::run(&target, NameKind::Scope, command)),
+        Command::Lock(arguments) => on_store(&target, lock::run(&target, LockChange::Lock, arguments)),
+        Command::Unlock(arguments) => on_store(&target, lock::run(&target, LockChange::Unlock, arguments)),
         Command::Backup(arguments) => backup::run(&target, &arguments),
         Command::Restore(arguments) => backup::restore(&target, &arguments),
         Command::Keys(command) => keys::run(&target, command),

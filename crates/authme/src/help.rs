@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Server", &["serve", "demo"]),
     (
         "Clients, users and permissions",
-        &["client", "identity", "group", "role", "scope"],
+        &["client", "identity", "group", "role", "scope", "lock", "unlock"],
     ),
     ("Data folder", &["backup", "restore"]),
     ("Keys and records", &["keys", "events", "audit"]),

@@ -348,12 +348,17 @@ impl TestApp {
 
     pub async fn try_lock(&self, user: &UserId) -> Result<(), LockError> {
         let lock_credential = &self.credential_lock.lock_credential;
-        lock_credential.run(&caller("desk"), user.clone(), None).await
+        let caller = caller("desk");
+        lock_credential
+            .run((&caller).into(), user.clone(), None)
+            .await
+            .map(drop)
     }
 
     pub async fn unlock(&self, user: &UserId) {
         let unlock_credential = &self.credential_lock.unlock_credential;
-        let unlocked = unlock_credential.run(&caller("desk"), user.clone(), None).await;
+        let caller = caller("desk");
+        let unlocked = unlock_credential.run((&caller).into(), user.clone(), None).await;
         unlocked.unwrap();
     }
 

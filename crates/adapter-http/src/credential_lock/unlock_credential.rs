@@ -17,7 +17,7 @@ pub(crate) async fn handle(
     authorised.record_object("user", user.as_str());
     credential_lock
         .unlock_credential
-        .run(&authorised.call, user, reason)
+        .run((&authorised.call).into(), user, reason)
         .await
         .map_err(lock_request::problem)?;
     Ok(HttpResponse::NoContent().finish())

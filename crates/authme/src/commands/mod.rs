@@ -13,6 +13,7 @@ pub(crate) mod identity;
 mod identity_line;
 mod import;
 pub(crate) mod keys;
+pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod openapi;
 mod operator;

@@ -39,6 +39,7 @@ mod hostile_tokens;
 mod identity_commands;
 mod introspect_token;
 mod leaks;
+mod lock_commands;
 mod login_guard;
 mod name_commands;
 mod no_key_set;

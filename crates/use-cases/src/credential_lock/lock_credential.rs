@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::{MetricEvent, Telemetry, VersionedStore};
 
-use super::lock_command::{LockCommandFactory, LockError, decide_and_save};
+use super::lock_command::{LockActor, LockCommandFactory, LockError, decide_and_save};
 
 /// Locks a credential. After the lock was acknowledged, no renewal or login that begins then succeeds in any process,
 /// because each mint reads the lock after its own write (docs/protocols.md "Mint gate").
@@ -28,18 +27,20 @@ impl LockCredential {
         }
     }
 
-    /// Returns once the credential is locked, by this call or an earlier one. Repeating it pushes no second event.
+    /// Returns once the credential is locked. The result is whether this call changed it: repeating it changes nothing and
+    /// pushes no second event.
     #[tracing::instrument(
         level = "debug",
         name = "lock_credential",
         skip_all,
-        fields(client = call.client.as_str(), user = user.as_str())
+        fields(client = actor.client(), user = user.as_str())
     )]
-    pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
-        let command = self.commands.build(call, user, reason).await?;
-        if decide_and_save(&*self.credential_locks, &command, CredentialLock::lock).await? {
+    pub async fn run(&self, actor: LockActor<'_>, user: UserId, reason: Option<LockReason>) -> Result<bool, LockError> {
+        let command = self.commands.build(actor, user, reason).await?;
+        let is_changed = decide_and_save(&*self.credential_locks, &command, CredentialLock::lock).await?;
+        if is_changed {
             self.telemetry.record(MetricEvent::Lock);
         }
-        Ok(())
+        Ok(is_changed)
     }
 }

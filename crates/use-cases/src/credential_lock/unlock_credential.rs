@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::{MetricEvent, Telemetry, VersionedStore};
 
-use super::lock_command::{LockCommandFactory, LockError, decide_and_save};
+use super::lock_command::{LockActor, LockCommandFactory, LockError, decide_and_save};
 
 /// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay inactive.
 pub struct UnlockCredential {
@@ -27,18 +26,20 @@ impl UnlockCredential {
         }
     }
 
-    /// Returns once the credential is unlocked, by this call or an earlier one. Repeating it pushes no second event.
+    /// Returns once the credential is unlocked. The result is whether this call changed it: repeating it changes nothing and
+    /// pushes no second event.
     #[tracing::instrument(
         level = "debug",
         name = "unlock_credential",
         skip_all,
-        fields(client = call.client.as_str(), user = user.as_str())
+        fields(client = actor.client(), user = user.as_str())
     )]
-    pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
-        let command = self.commands.build(call, user, reason).await?;
-        if decide_and_save(&*self.credential_locks, &command, CredentialLock::unlock).await? {
+    pub async fn run(&self, actor: LockActor<'_>, user: UserId, reason: Option<LockReason>) -> Result<bool, LockError> {
+        let command = self.commands.build(actor, user, reason).await?;
+        let is_changed = decide_and_save(&*self.credential_locks, &command, CredentialLock::unlock).await?;
+        if is_changed {
             self.telemetry.record(MetricEvent::Unlock);
         }
-        Ok(())
+        Ok(is_changed)
     }
 }

@@ -52,7 +52,7 @@ async fn a_dropped_lock_command_stops_retrying() {
     });
     let credential_lock = app.with_credential_locks(conflicting.clone());
     let caller = caller("desk");
-    let mut command = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
+    let mut command = Box::pin(credential_lock.lock_credential.run((&caller).into(), user, None));
     while conflicting.saves.load(Ordering::SeqCst) < 3 {
         tokio::select! {
             biased;
