@@ -52,6 +52,9 @@ pub(crate) enum Name {
     C15,
     /// A batch of rotations fails in part: rejected statements, unacknowledged writes, closed connections
     C16,
+    /// The disk is full; the store is backed up under load and restored, with a thousand users for each round; backups and
+    /// restores are killed
+    C21,
     /// Every operation is called with tokens that are no longer active, such as after a lock or a logout
     C22,
     /// Peers without a token try to exhaust memory: connections that never read, methods of any name
@@ -97,7 +100,7 @@ impl Store {
     }
 }
 
-pub(crate) const TRIALS_WITHOUT_SERVERS: [Name; 11] = [
+pub(crate) const TRIALS_WITHOUT_SERVERS: [Name; 12] = [
     Name::C1,
     Name::C2,
     Name::C3,
@@ -107,6 +110,7 @@ pub(crate) const TRIALS_WITHOUT_SERVERS: [Name; 11] = [
     Name::C10,
     Name::C12,
     Name::C13,
+    Name::C21,
     Name::C22,
     Name::Strangers,
 ];
@@ -142,6 +146,7 @@ impl Name {
             Self::C15 => "c15",
             Self::C16 => "c16",
             Self::Late => "late",
+            Self::C21 => "c21",
             Self::C22 => "c22",
             Self::Strangers => "strangers",
             Self::All => "all",
@@ -156,7 +161,7 @@ impl Name {
             Self::C10 | Self::C15 => 50,
             Self::Strangers => 3_000,
             Self::C6 => 60,
-            Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
+            Self::C1 | Self::C2 | Self::C5 | Self::C9 | Self::C21 => 100,
             Self::V => 200,
             Self::C12 => 500,
             Self::C3 | Self::C4 | Self::C13 | Self::All => 1000,
@@ -166,7 +171,7 @@ impl Name {
     /// Returns the stores on which the trial runs if `requested` was requested.
     pub(crate) fn stores(self, requested: Stores) -> &'static [Store] {
         match self {
-            Self::C9 | Self::C22 | Self::Strangers => &[Store::Sqlite],
+            Self::C9 | Self::C21 | Self::C22 | Self::Strangers => &[Store::Sqlite],
             name if TRIALS_OF_SERVICES.contains(&name) => &[Store::Mongodb],
             _ => requested.each(),
         }

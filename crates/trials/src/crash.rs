@@ -1,6 +1,8 @@
 //! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged must be
 //! stored after the restart.
 
+use std::fs;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -46,6 +48,8 @@ struct Counts {
     kills_with_defects: u32,
     torn_copies: u32,
     torn_copies_with_defects: u32,
+    backups: u32,
+    backups_with_defects: u32,
     acknowledged: u32,
 }
 
@@ -86,11 +90,27 @@ pub(crate) fn run(rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialR
     Ok(vec![
         result("c9 kill", counts.kills, counts.kills_with_defects),
         result("c9 torn log", counts.torn_copies, counts.torn_copies_with_defects),
+        result("c9 backup", counts.backups, counts.backups_with_defects),
     ])
 }
 
 fn user_ids(prefix: &str, count: u64) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()
+}
+
+/// Restores a backup and returns the defects of the data folder. Removes both if there are none.
+fn verify_backup(installation: &Installation, backup: &Path) -> anyhow::Result<Vec<String>> {
+    let restored = backup.with_file_name("restored");
+    let name = backup
+        .to_str()
+        .context("the path of the temporary folder is not UTF-8")?;
+    installation.operate_on(&restored, &["restore", name])?;
+    let defects = torn_log::examine(installation, &restored)?;
+    if defects.is_empty() {
+        fs::remove_dir_all(backup)?;
+        fs::remove_dir_all(restored)?;
+    }
+    Ok(defects)
 }
 
 impl Trial {
@@ -116,7 +136,8 @@ impl Trial {
         })
     }
 
-    /// Puts a server under load, copies its files with a torn log, kills it, restarts it and returns the defects.
+    /// Puts a server under load, copies its files with a torn log, backs it up, kills it, restarts it and returns the
+    /// defects.
     fn run_round(&mut self, round: u64, counts: &mut Counts) -> anyhow::Result<Vec<String>> {
         let mut workloads = std::mem::take(&mut self.workloads);
         let permanent = workloads.len();
@@ -130,9 +151,14 @@ impl Trial {
         let load = Load::start(&self.installation, &server, workloads, &mut self.rng)?;
         self.sleep_at_random();
         let copy = TornCopy::create(&self.installation, &server, &mut self.rng)?;
+        let backup = self.installation.data().with_file_name("backup");
+        self.installation.back_up(&backup)?;
         self.sleep_at_random();
         server.kill()?;
         let result = load.join()?;
+        let defects_of_backup = verify_backup(&self.installation, &backup)?;
+        counts.backups += 1;
+        counts.backups_with_defects += u32::from(self.report("a restored backup", &defects_of_backup));
         let defects_of_copy = copy.verify(&self.installation)?;
         counts.torn_copies += 1;
         counts.torn_copies_with_defects += u32::from(self.report("a copy with a torn log", &defects_of_copy));

@@ -57,6 +57,14 @@ impl Installation {
         run_for_output(self.data.command_on(data).args(arguments))
     }
 
+    /// Backs the data folder up.
+    pub(crate) fn back_up(&self, backup: &Path) -> anyhow::Result<()> {
+        let backup = backup
+            .to_str()
+            .context("the path of the temporary folder is not UTF-8")?;
+        self.data.operate(&["backup", backup]).map(drop)
+    }
+
     /// Imports users with an e-mail address and the roles of a user.
     pub(crate) fn import(&self, users: &[String]) -> anyhow::Result<()> {
         let file = self.data.path("users.jsonl");

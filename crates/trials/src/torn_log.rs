@@ -46,6 +46,9 @@ impl TornCopy {
             }
             Ok(())
         })?;
+        for folder in ["keys", "secrets"] {
+            copy_folder(&data.join(folder), &copy.join(folder))?;
+        }
         let index = fs::read(copy.join(format!("{DATABASE}-shm")))?;
         fs::remove_file(copy.join(format!("{DATABASE}-shm")))?;
         let log = OpenOptions::new()
@@ -62,23 +65,38 @@ impl TornCopy {
     /// Reads the copy with operator commands and returns its defects. Removes the copy if it has none.
     pub(crate) fn verify(self, installation: &Installation) -> anyhow::Result<Vec<String>> {
         let copy = folder(installation);
-        let mut defects = Vec::new();
-        let users = installation.operate_on(&copy, &["identity", "list"]);
-        defects.extend(users.err().map(|error| format!("{error:#}")));
-        match installation.operate_on(&copy, &["events"]) {
-            Ok(events) => defects.extend(EventLog::default().add_page(&events)?.0),
-            Err(error) => defects.push(format!("{error:#}")),
-        }
-        let integrity = integrity_check(&copy)?;
-        if integrity != "ok" {
-            defects.push(format!("integrity_check: {integrity}"));
-        }
+        let defects = examine(installation, &copy)?;
         if defects.is_empty() {
             fs::remove_dir_all(&copy)?;
         }
         let cut = self.cut;
         Ok(defects.into_iter().map(|defect| format!("{cut}: {defect}")).collect())
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Returns the defects of a data folder: users or events that cannot be read, events out of order, and a damaged file.
+pub(crate) fn examine(installation: &Installation, data: &Path) -> anyhow::Result<Vec<String>> {
+    let mut defects = Vec::new();
+    let users = installation.operate_on(data, &["identity", "list"]);
+    defects.extend(users.err().map(|error| format!("{error:#}")));
+    match installation.operate_on(data, &["events"]) {
+        Ok(events) => defects.extend(EventLog::default().add_page(&events)?.0),
+        Err(error) => defects.push(format!("{error:#}")),
+    }
+    let integrity = integrity_check(data)?;
+    if integrity != "ok" {
+        defects.push(format!("integrity_check: {integrity}"));
+    }
+    Ok(defects)
 }
 
 /// Returns how many bytes of the log are certainly on the disk, according to the index of the log.

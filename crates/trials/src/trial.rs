@@ -28,7 +28,7 @@ pub(crate) fn run_and_report(name: Name, store: Store, arguments: &Arguments) ->
 fn run_trial(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialResult>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
-        Name::C22 => single_process::run(name.text(), rounds),
+        Name::C21 | Name::C22 => single_process::run(name.text(), rounds),
         Name::C10 | Name::Strangers if store == Store::Sqlite => single_process::run(name.text(), rounds),
         Name::C10 => services::run(name.text(), rounds.div_ceil(3)),
         name if TRIALS_OF_SERVICES.contains(&name) => services::run(name.text(), rounds),
