@@ -23,6 +23,7 @@ fn commands_that_read_create_nothing() {
         &["client", "show", "portal"],
         &["identity", "list"],
         &["identity", "show", "ana"],
+        &["identity", "find", "ana@example.com"],
         &["group", "list"],
         &["role", "list"],
         &["keys", "list"],
