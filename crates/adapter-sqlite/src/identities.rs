@@ -109,7 +109,7 @@ fn remove(connection: &Connection, id: &str, event: NewEvent) -> Result<RemovalO
         return Ok(RemovalOutcome::NotFound);
     };
     let mut outbox = Outbox::read(connection, IDENTITIES.name, id)?.unwrap_or_else(Outbox::empty);
-    if !outbox.push(vec![event]) {
+    if !outbox.push(connection, vec![event])? {
         return Ok(RemovalOutcome::OutboxFull);
     }
     let sql = "UPDATE identities SET document = '{}', removal = ?2 WHERE key = ?1";

@@ -328,7 +328,7 @@ mod tests {
     use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
     use domain::time::Timestamp;
     use domain::tokens::{Consumption, ValidationTokenHash};
-    use ports::{Cursor, Lease, RemovalOutcome, SaveOutcome};
+    use ports::{Lease, RemovalOutcome, SaveOutcome};
 
     use super::*;
     use crate::SqliteSettings;

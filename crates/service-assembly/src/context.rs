@@ -8,6 +8,9 @@ use use_cases::{EraseRemovedUsers, PartEraser};
 
 use crate::wiring::Wiring;
 
+/// Returns what erases the part of a removed user that a context stores.
+pub type Eraser = fn(&Stores) -> Arc<dyn PartEraser>;
+
 /// A context, as the processes that serve it know it.
 pub struct Context {
     /// The name, such as `credential-lock`.
@@ -24,8 +27,8 @@ pub struct Context {
     pub secrets: &'static [Section],
     /// Connects its ports to the adapters.
     pub wire: fn(&Wiring) -> Result<Module, CommandError>,
-    /// Returns what erases its part of a removed user, if it stores anything of users.
-    pub eraser: Option<fn(&Stores) -> Arc<dyn PartEraser>>,
+    /// Erases its part of a removed user, if it stores anything of users.
+    pub eraser: Option<Eraser>,
 }
 
 impl Context {

@@ -43,7 +43,7 @@ mod topics;
 pub use app::App;
 #[cfg(feature = "sqlite")]
 pub use backup::{Backup, BackupStep, Restore, RestoreStep};
-pub use context::Context;
+pub use context::{Context, Eraser};
 pub use contexts::{
     AcceptedTokenSettings, CONTEXTS, CREDENTIAL_LOCK, CodeSecretSettings, CodeSettings, DIRECTORY, EVENTS,
     EventLogSettings, FACTORS, IssuerSettings, RefreshSecretSettings, SamlSettings, SmsRegionSettings, TOKENS,

@@ -15,7 +15,7 @@ pub(super) fn actor() -> Actor {
 
 /// Returns the name of the user who logged in, which `su` and `sudo` do not change. Without a login, returns the name
 /// of the effective user. Environment variables such as `USER` are not read, because any caller can set them.
-fn name() -> String {
+pub(super) fn name() -> String {
     let login = fs::read_to_string("/proc/self/loginuid");
     let login = login.ok().and_then(|text| text.trim().parse().ok());
     let user = login.filter(|uid| *uid != NO_LOGIN).or_else(effective_user);
