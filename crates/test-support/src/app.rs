@@ -1,7 +1,6 @@
 //! The use cases, wired over a store of their own.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,14 +17,12 @@ use domain::sessions::events::SESSION_STARTED;
 use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
 use ports::sessions::RefreshTokenCodec;
-use ports::{Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Outboxes, Runtime, Stores, VersionedStore};
-use stored_forms::all_aggregates;
+use ports::{Clock as _, Cursor, EventLog, EventPublisher, Runtime, Stores, VersionedStore};
 use tempfile::TempDir;
 use use_cases::credential_lock::{CredentialLockUseCases, LockError};
 use use_cases::factors::{FactorsPorts, FactorsSettings, FactorsUseCases};
 use use_cases::sessions::{Issuance, IssuedTokens, SessionPorts, SessionSettings, TokenError};
 use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
-use use_cases::{RelayOutboxes, RelayPorts};
 
 use crate::calls::{PORTAL, address_of, by_identity_provider, by_token, call, caller, client, renew, saml_login};
 use crate::fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes};
@@ -39,9 +36,6 @@ const START: i64 = 1_767_225_600_123;
 pub const GRACE: Duration = Duration::from_secs(30);
 
 pub const LEASE: Duration = Duration::from_secs(5);
-
-/// More events than any test causes.
-const MANY: usize = 10_000_000;
 
 pub struct TestApp {
     pub stores: Stores,
@@ -61,15 +55,15 @@ pub struct TestApp {
     pub refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     session_settings: SessionSettings,
     users: AtomicUsize,
-    events_read: Mutex<EventsRead>,
+    pub(crate) events_read: Mutex<EventsRead>,
     _folder: TempDir,
 }
 
 /// The events of each user, up to the cursor to which the log was read.
 #[derive(Default)]
-struct EventsRead {
-    until: Cursor,
-    events: HashMap<UserId, Vec<Event>>,
+pub(crate) struct EventsRead {
+    pub(crate) until: Cursor,
+    pub(crate) events: HashMap<UserId, Vec<Event>>,
 }
 
 fn tokens(sessions: &SessionPorts, settings: &SessionSettings) -> Arc<TokensUseCases> {
@@ -296,52 +290,6 @@ impl TestApp {
         families
     }
 
-    /// Returns all events so far.
-    pub async fn events(&self) -> Vec<Event> {
-        self.publish().await;
-        let logged = self.event_log.read(None, MANY).await.unwrap();
-        logged.into_iter().map(|logged| logged.event).collect()
-    }
-
-    /// Returns all events of the user so far. Reads only what was logged since the last call.
-    pub async fn events_of(&self, user: &UserId) -> Vec<Event> {
-        self.publish().await;
-        let until = self.events_read.lock().unwrap().until;
-        let logged = self.event_log.read(Some(until), MANY).await.unwrap();
-        let mut events_read = self.events_read.lock().unwrap();
-        for LoggedEvent { cursor, event } in logged {
-            if cursor > events_read.until {
-                events_read.until = cursor;
-                events_read.events.entry(event.user.clone()).or_default().push(event);
-            }
-        }
-        events_read.events.get(user).cloned().unwrap_or_default()
-    }
-
-    async fn publish(&self) {
-        let relay = self.relay(self.event_publisher.clone(), "relay");
-        publish_all(&relay, &*self.outboxes()).await;
-    }
-
-    /// See [`drain`].
-    pub async fn drain(&self, relay: &RelayOutboxes) -> bool {
-        drain(relay, &*self.outboxes()).await
-    }
-
-    pub fn relay(&self, publisher: Arc<dyn EventPublisher>, owner: &str) -> RelayOutboxes {
-        let ports = RelayPorts {
-            outboxes: self.outboxes(),
-            publisher,
-            clock: self.clock.clone(),
-            timer: self.timer.clone(),
-        };
-        RelayOutboxes::new(ports, owner.to_owned(), LEASE)
-    }
-
-    pub fn outboxes(&self) -> Arc<dyn Outboxes> {
-        self.stores.upkeep.outboxes(&all_aggregates())
-    }
-
     pub async fn lock(&self, user: &UserId) {
         self.try_lock(user).await.unwrap();
     }
@@ -394,15 +342,4 @@ impl TestApp {
             expires_at: token.expires_at,
         })
     }
-}
-
-/// Publishes all pending events to the log.
-pub async fn publish_all(relay: &RelayOutboxes, outboxes: &dyn Outboxes) {
-    assert!(drain(relay, outboxes).await, "not all events were published");
-}
-
-/// Runs the relay until a pass finds no event or fails. Returns whether the outboxes are empty.
-pub async fn drain(relay: &RelayOutboxes, outboxes: &dyn Outboxes) -> bool {
-    relay.run(ready(())).await;
-    outboxes.backlog().await.unwrap().depth == 0
 }

@@ -21,6 +21,7 @@ pub mod fault_injection;
 pub mod fixtures;
 pub mod http;
 pub mod jwt;
+pub mod published_events;
 pub mod stale_reads;
 pub mod user_removal;
 

@@ -10,7 +10,7 @@ use use_cases::factors::{FactorEraser, FactorsPorts, FactorsSettings, FactorsUse
 use use_cases::sessions::SessionEraser;
 
 use crate::TestApp;
-use crate::app::publish_all;
+use crate::published_events::publish_all;
 
 impl TestApp {
     /// Returns the use cases of contacts over other stores.

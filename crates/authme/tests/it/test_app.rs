@@ -19,8 +19,8 @@ use service_runtime::{AuditLog, Loaded, Stop};
 use stored_forms::all_aggregates;
 use tempfile::TempDir;
 use test_support::SettableClock;
-use test_support::app::publish_all;
 use test_support::http::{self, Answer, Connection, Request};
+use test_support::published_events::publish_all;
 use use_cases::RelayOutboxes;
 
 use crate::event_schemas::assert_fits_its_schema;
