@@ -49,6 +49,9 @@ struct ClaimsMessage<'a> {
     sid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
+    /// Absent for 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sv: Option<u64>,
 }
 
 impl Rs512Signer {
@@ -61,18 +64,20 @@ impl Rs512Signer {
     }
 
     fn claims<'a>(&'a self, token: &'a AccessToken) -> ClaimsMessage<'a> {
-        let (user, business, session, epoch) = match &token.subject {
-            AccessTokenSubject::Client => (None, None, None, None),
+        let (user, business, session, epoch, sv) = match &token.subject {
+            AccessTokenSubject::Client => (None, None, None, None, None),
             AccessTokenSubject::User {
                 id,
                 business,
                 session,
                 epoch,
+                sessions_version,
             } => (
                 Some(id.as_str()),
                 business.as_ref().map(BusinessId::as_str),
                 session.as_ref().map(FamilyId::as_str),
                 Some(*epoch),
+                Some(*sessions_version).filter(|version| *version > 0),
             ),
         };
         ClaimsMessage {
@@ -90,6 +95,7 @@ impl Rs512Signer {
             roles: &token.roles,
             sid: session,
             epoch,
+            sv,
         }
     }
 }

@@ -95,6 +95,8 @@ struct Claims {
     roles: Vec<String>,
     sid: Option<String>,
     epoch: Option<u64>,
+    #[serde(default)]
+    sv: u64,
 }
 
 impl JwtVerifier {
@@ -170,6 +172,7 @@ fn caller(claims: Claims) -> Option<Caller> {
             business: claims.business_id.map(BusinessId::parse).transpose().ok()?,
             session: claims.sid.map(FamilyId::parse).transpose().ok()?,
             epoch: claims.epoch?,
+            sessions_version: claims.sv,
         }),
         None if claims.sub == claims.client_id => None,
         Some(_) | None => return None,

@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use domain::caller::{Call, CallingUser};
-use domain::ids::{ContactId, UserId};
+use domain::ids::{ContactId, FamilyId, UserId};
 use domain::permission::{Permission, missing_permissions};
 use ports::TokenVerificationError;
 use use_cases::{Admission, AdmissionError};
@@ -134,6 +134,12 @@ impl<P: Permission> FromRequest for Authorised<P> {
 pub(crate) fn contact_in_path(request: &HttpRequest) -> Result<ContactId, Problem> {
     let id = request.match_info().get("factorId").unwrap_or_default();
     ContactId::parse(id).map_err(|error| Problem::malformed_field("factorId", error.to_string()))
+}
+
+/// Returns the session id in the path, or 400.
+pub(crate) fn session_in_path(request: &HttpRequest) -> Result<FamilyId, Problem> {
+    let id = request.match_info().get("sid").unwrap_or_default();
+    FamilyId::parse(id).map_err(|error| Problem::malformed_field("sid", error.to_string()))
 }
 
 /// Returns the user id in the path, or 400.

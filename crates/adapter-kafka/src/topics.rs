@@ -86,6 +86,7 @@ mod tests {
                 ("authme.directory.v1", "/authme/identities"),
                 ("authme.factor.v1", "/authme/factors"),
                 ("authme.session.v1", "/authme/tokens"),
+                ("authme.login.v1", "/authme/sign-ins"),
             ]
         );
     }

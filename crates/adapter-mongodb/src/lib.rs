@@ -52,6 +52,7 @@ pub use error::{DriverError, OpenError};
 pub use indexes::indexes_table;
 use stored_forms::credential_lock::CredentialLockForm;
 use stored_forms::factors::FactorSetForm;
+use stored_forms::sessions::SignInForm;
 use versioned_store::MongodbVersioned;
 
 /// Connects and fills the connection pool. Every later call runs on the current runtime of this call.
@@ -75,6 +76,8 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
         refresh_families: Arc::new(sessions::refresh_families::MongodbRefreshFamilies::new(
             database.clone(),
         )),
+        sign_ins: MongodbVersioned::<SignInForm>::new(&database),
+        sign_in_statuses: Arc::new(sessions::sign_in_statuses::MongodbSignInStatuses(database.clone())),
         used_once: Arc::new(sessions::used_once::MongodbUsedOnce(database.clone())),
         upkeep: Arc::new(upkeep::MongodbUpkeep::new(database)),
     })

@@ -38,6 +38,7 @@ pub use database::SqliteSettings;
 pub use error::OpenError;
 use stored_forms::Json;
 use stored_forms::factors::FactorSetForm;
+use stored_forms::sessions::SignInForm;
 use versioned_store::SqliteVersioned;
 
 /// One open file: the stores, and the event log that stands in for a broker.
@@ -70,6 +71,8 @@ pub fn open(settings: &SqliteSettings) -> Result<EmbeddedStore, OpenError> {
         send_quotas: Arc::new(factors::send_quotas::SqliteSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(sessions::refresh_families::SqliteRefreshFamilies(database.clone())),
+        sign_ins: SqliteVersioned::<SignInForm>::new(&database),
+        sign_in_statuses: Arc::new(sessions::sign_in_statuses::SqliteSignInStatuses(database.clone())),
         used_once: Arc::new(sessions::used_once::SqliteUsedOnce(database.clone())),
         upkeep: Arc::new(upkeep::SqliteUpkeep::new(database)),
     };

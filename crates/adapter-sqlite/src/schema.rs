@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     USED_ONCE,
     REMOVED_USERS,
     RESTORE_AND_RETENTION,
+    FAMILIES_OF_A_USER,
 ];
 
 /// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
@@ -209,7 +210,7 @@ CREATE INDEX used_once_garbage ON used_once (purge_at);
 ";
 
 /// A removed user keeps its row: `removal` lists what of it is still stored, and is null for every other user. The row
-/// has an outbox, for the event of the removal. Logins and families are found by their user.
+/// has an outbox, for the event of the removal. Logins are found by their user.
 const REMOVED_USERS: &str = "
 ALTER TABLE identities RENAME COLUMN user_id TO key;
 ALTER TABLE identities ADD COLUMN removal TEXT;
@@ -221,7 +222,6 @@ ALTER TABLE identities ADD COLUMN lease_until INTEGER;
 CREATE INDEX identities_outbox ON identities (lease_until) WHERE outbox_pending = 1;
 CREATE INDEX identities_removals ON identities (key) WHERE removal IS NOT NULL AND removal <> '[]';
 CREATE INDEX logins_holder ON logins (user_id);
-CREATE INDEX refresh_families_user ON refresh_families (user);
 ";
 
 /// What a restore and the retention of events need: see `store_base.rs` and `event_log.rs`.
@@ -229,6 +229,14 @@ const RESTORE_AND_RETENTION: &str = "
 CREATE TABLE store_base (id INTEGER PRIMARY KEY CHECK (id = 0), base INTEGER NOT NULL) STRICT;
 -- A consumer whose cursor is at or after `first`, and before `through`, has missed events.
 CREATE TABLE event_gaps (first INTEGER PRIMARY KEY, through INTEGER NOT NULL) STRICT;
+";
+
+/// A family stores its sessions version and the time of its start, which is unknown for earlier families, and
+/// families are found by their user. The index has no column that a rotation changes, so rotations do not write it.
+const FAMILIES_OF_A_USER: &str = "
+ALTER TABLE refresh_families ADD COLUMN sessions_version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refresh_families ADD COLUMN started_at INTEGER;
+CREATE INDEX refresh_families_user ON refresh_families (user, client_id);
 ";
 
 /// Returns the table of an aggregate with rules. A new aggregate needs no migration, only its entry among the [`collections`].
@@ -326,8 +334,10 @@ mod tests {
     };
     use domain::group::AssertedGroups;
     use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
+    use domain::sessions::SignInStatus;
     use domain::time::Timestamp;
     use domain::tokens::{Consumption, ValidationTokenHash};
+    use ports::sessions::ActiveFamilies;
     use ports::{Lease, RemovalOutcome, SaveOutcome};
 
     use super::*;
@@ -557,6 +567,41 @@ mod tests {
                  VALUES ('e1', 'credential.locked', 'user-1', 'user-1', 1, 0, '[[\"userId\",\"user-1\"],[\"epoch\",1]]');
              PRAGMA user_version = {version};"
         )
+    }
+
+    #[tokio::test]
+    async fn a_version_4_family_has_no_sessions_version_and_is_found_by_its_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch(&MIGRATIONS[..4].concat()).unwrap();
+        let rows = "
+            INSERT INTO refresh_families (key, user, client_id, epoch, generation, nonce, rotated_at,
+                    absolute_expires_at, idle_expires_at, status, sequence)
+                VALUES ('family-1', 'user-1', 'portal', 0, 1, x'00000000000000000000000000000000', 5, 9, 8, 'active', 0);
+            PRAGMA user_version = 4;";
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
+
+        let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let active = ActiveFamilies {
+            user: UserId::parse("user-1").unwrap(),
+            epoch: 0,
+            sign_in: SignInStatus::default(),
+            at: Timestamp::from_millisecond(7).unwrap(),
+        };
+        let families = opened
+            .stores
+            .refresh_families
+            .list_active(&active, None, 10)
+            .await
+            .unwrap();
+        let [family] = families.as_slice() else {
+            panic!("{families:?}");
+        };
+        assert_eq!((family.origin.sessions_version, family.started_at), (0, None));
+        let user = &family.origin.user;
+        assert_eq!(opened.stores.sign_ins.find(user).await.unwrap(), None);
     }
 
     fn expected_set(version: usize) -> FactorSet {

@@ -27,6 +27,9 @@ pub struct CallingUser {
     /// The credential epoch that the token was issued under. The token is inactive once the credential has another
     /// epoch.
     pub epoch: u64,
+    /// The sessions version that the token was issued under (`sv`, absent for 0). The token is inactive once the user's
+    /// sign-in has another one and keeps another session.
+    pub sessions_version: u64,
 }
 
 /// The content of a verified access token (RFC 9068 section 2.2).
@@ -114,6 +117,38 @@ impl Deref for Call {
 
     fn deref(&self) -> &Caller {
         &self.caller
+    }
+}
+
+/// The cause of a command: an authenticated request, or an operator's command line.
+#[derive(Debug, Clone, Copy)]
+pub enum Cause<'a> {
+    /// A request.
+    Call(&'a Call),
+    /// A command of the operator with this name.
+    Operator(&'a str),
+}
+
+impl Cause<'_> {
+    /// Returns the cause in the form in which events and the audit trail name it.
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::Call(call) => call.actor(),
+            Self::Operator(name) => Actor::operator(name),
+        }
+    }
+
+    /// Returns the context of an event that this cause has. A command line has no request id.
+    pub fn event(self, id: EventId, time: Timestamp) -> EventContext {
+        match self {
+            Self::Call(call) => call.event(id, time),
+            Self::Operator(_) => EventContext {
+                id,
+                time,
+                by: self.actor(),
+                correlation_id: None,
+            },
+        }
     }
 }
 

@@ -154,6 +154,7 @@ pub fn missing_permissions(requirement: Requirement, caller: &Caller, about: Opt
 /// A token is *active* (RFC 7662 section 2.2) when all of this holds:
 ///
 /// - Its credential is unlocked and still has the epoch that the token was issued under.
+/// - The sessions of its user were not ended since it was issued, or its session was kept.
 /// - Its session, if it has one, is active, and none of the session's ancestors is revoked.
 /// - Its user exists.
 /// - Its client is enabled and still has the client epoch that the token was issued under.
@@ -249,6 +250,7 @@ mod tests {
                 business: None,
                 session: None,
                 epoch: 0,
+                sessions_version: 0,
             }),
             roles: texts(roles),
             scopes: texts(scopes),

@@ -206,7 +206,9 @@ impl Installation {
             ("tokens.audience", "authme".into()),
         ];
         if service == Service::Tokens {
-            settings.push(("tokens.new_sessions_per_minute", "0".into()));
+            for limit in ["tokens.new_sessions_per_minute", "tokens.sessions_per_client"] {
+                settings.push((limit, "0".into()));
+            }
             settings.push(("keys.directory", self.data().join("keys").into()));
             settings.push(("secrets.refresh_file", self.path("refresh-keys").into()));
         } else {

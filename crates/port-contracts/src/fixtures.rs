@@ -14,7 +14,7 @@ use domain::factors::{
 };
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};
-use domain::sessions::{FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken};
+use domain::sessions::{FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily};
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
 
@@ -293,6 +293,7 @@ pub(crate) fn validation_token(n: u8) -> ValidationToken {
         business: None,
         groups: Vec::new(),
         epoch: 0,
+        sessions_version: 0,
         ancestors: Vec::new(),
         session_expires_at: None,
         ip: None,
@@ -308,6 +309,7 @@ pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
         business: Some(business_id("business-1")),
         groups: texts(["staff", "CN=Čtenáři,O='x'"]),
         epoch: MANY,
+        sessions_version: MANY + 2,
         ancestors: vec![family_id(6), family_id(7)],
         session_expires_at: Some(at(3_001)),
         ip: Some(ip),
@@ -327,11 +329,13 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
             groups: Vec::new(),
             ancestors: Vec::new(),
             epoch: 0,
+            sessions_version: 0,
             administrative_groups: Vec::new(),
         },
         generation: 1,
         nonce: nonce(1),
         previous_nonce: None,
+        started_at: None,
         rotated_at: at(0),
         absolute_expires_at: at(600_000),
         idle_expires_at: at(60_000),
@@ -348,12 +352,14 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
             groups: texts(["staff", "CN=Čtenáři,O='x'"]),
             ancestors: vec![family_id(n + 500), family_id(n + 501)],
             epoch: MANY + 1,
+            sessions_version: MANY + 2,
             administrative_groups: texts(["CN=Čtenáři,O='x'"]),
             ..plain.origin
         },
         generation: MANY,
         nonce: nonce(3),
         previous_nonce: Some(nonce(2)),
+        started_at: Some(at(5)),
         rotated_at: at(7),
         absolute_expires_at: at(600_008),
         idle_expires_at: at(60_009),
@@ -368,32 +374,4 @@ pub(crate) fn presented_token(family: &RefreshFamily) -> PresentedToken {
         client: family.origin.client.clone(),
         user: family.origin.user.clone(),
     }
-}
-
-/// Returns presented tokens that each differ in one part from the family's current token, and match neither it nor the
-/// previous one.
-pub(crate) fn foreign_tokens(family: &RefreshFamily) -> Vec<PresentedToken> {
-    let good = presented_token(family);
-    let token = |generation, nonce| PresentedToken {
-        token: RefreshToken {
-            generation,
-            nonce,
-            ..good.token.clone()
-        },
-        ..good.clone()
-    };
-    vec![
-        token(family.generation, nonce(99)),
-        token(family.generation, family.previous_nonce.unwrap_or(nonce(98))),
-        token(family.generation - 1, family.nonce),
-        token(family.generation + 1, family.nonce),
-        PresentedToken {
-            client: client_id("client-b"),
-            ..good.clone()
-        },
-        PresentedToken {
-            user: user(999),
-            ..good.clone()
-        },
-    ]
 }

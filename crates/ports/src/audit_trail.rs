@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::actor::Actor;
-use domain::caller::Call;
+use domain::caller::{Call, Cause};
 use domain::event::EventValue;
 use domain::ids::BusinessId;
 use domain::time::Timestamp;
@@ -88,6 +88,18 @@ impl AuditRecord {
             business: call.user.as_ref().and_then(|user| user.business.clone()),
             address: call.request.address,
             ..self
+        }
+    }
+
+    /// Returns the record with the actor of `cause`, and what else a request has.
+    #[must_use]
+    pub fn caused_by(self, cause: Cause<'_>) -> Self {
+        match cause {
+            Cause::Call(call) => self.in_call(call),
+            Cause::Operator(_) => Self {
+                by: cause.actor(),
+                ..self
+            },
         }
     }
 }

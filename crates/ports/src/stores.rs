@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use domain::credential_lock::CredentialLock;
 use domain::factors::FactorSet;
 use domain::ids::UserId;
+use domain::sessions::SignIn;
 
 use crate::factors::{FactorSets, SendQuotas};
-use crate::sessions::{RefreshFamilies, UsedOnce};
+use crate::sessions::{RefreshFamilies, SignInStatuses, UsedOnce};
 use crate::tokens::ValidationTokens;
 use crate::{
     Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness, StoreError,
@@ -37,6 +38,10 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     /// Sessions.
     pub refresh_families: Arc<dyn RefreshFamilies>,
+    /// What ends all sessions of a user at once.
+    pub sign_ins: Arc<dyn VersionedStore<SignIn>>,
+    /// The part of a sign-in that is compared with sessions and tokens.
+    pub sign_in_statuses: Arc<dyn SignInStatuses>,
     /// Values that may be used once.
     pub used_once: Arc<dyn UsedOnce>,
     /// What a process does with the database besides its use cases.
@@ -65,6 +70,23 @@ impl Versioned for FactorSet {
     type Key = UserId;
     const AGGREGATE: &'static Aggregate = &Aggregate {
         name: "factor_sets",
+        has_outbox: true,
+    };
+
+    fn key(&self) -> &UserId {
+        &self.user
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Sign-ins. A user without one never had all sessions ended. Read linearizably, because absence means version 0.
+impl Versioned for SignIn {
+    type Key = UserId;
+    const AGGREGATE: &'static Aggregate = &Aggregate {
+        name: "sign_ins",
         has_outbox: true,
     };
 

@@ -37,6 +37,11 @@ pub use event::{EventDataForm, EventForm};
 pub use identity::IdentityForm;
 pub use json::Json;
 
+/// Returns whether a number is 0. A member with a default of 0 is absent then, as in the documents of older versions.
+pub const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The stored form of an aggregate with rules. Its key is stored beside it.
 ///
 /// The form of an optional member is absent when there is none: a store replaces the whole form, so an absent member is

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use adapter_crypto::{HmacRefreshTokenCodec, SystemRandomness, read_or_create_secret, tokens_crypto};
 use adapter_sqlite::{EmbeddedStore, SqliteSettings};
-use domain::caller::{Call, Caller, CallingUser};
+use domain::caller::Call;
 use domain::client::Client;
 use domain::credential_lock::CredentialLock;
 use domain::event::Event;
 use domain::factors::FactorSet;
 use domain::ids::{FamilyId, UserId};
 use domain::sessions::events::SESSION_STARTED;
-use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
+use domain::sessions::{FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
 use ports::sessions::RefreshTokenCodec;
 use ports::{Clock as _, Cursor, EventLog, EventPublisher, Runtime, Stores, VersionedStore};
@@ -24,7 +24,7 @@ use use_cases::factors::{FactorsPorts, FactorsSettings, FactorsUseCases};
 use use_cases::sessions::{Issuance, IssuedTokens, SessionPorts, SessionSettings, TokenError};
 use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
-use crate::calls::{PORTAL, address_of, by_identity_provider, by_token, call, caller, client, renew, saml_login};
+use crate::calls::{PORTAL, address_of, by_identity_provider, by_token, caller, client, holder_of, renew, saml_login};
 use crate::fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes};
 use crate::fault_injection::{FaultInjector, with_faults};
 use crate::fixtures::{self, client_id, user_id};
@@ -265,10 +265,12 @@ impl TestApp {
             self.stores.lock_statuses.read_linearizable(user).await.unwrap(),
             self.clock.now(),
         );
+        let sign_in = self.stores.sign_in_statuses.read_linearizable(user).await.unwrap();
         let mut renewable = Vec::new();
         for family in self.families(user).await {
             let is_unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
             let mut has_ended = lock_status.judge(family.origin.epoch).is_err();
+            has_ended |= sign_in.judge(family.origin.sessions_version, Some(&family.id)).is_err();
             for ancestor in &family.origin.ancestors {
                 has_ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
             }
@@ -318,28 +320,6 @@ impl TestApp {
 
     /// Returns the call that the holder of the access token would make.
     pub fn caller_of(&self, tokens: &IssuedTokens) -> Call {
-        let token = self.signer.content(&tokens.access_token);
-        let user = match token.subject {
-            AccessTokenSubject::Client => None,
-            AccessTokenSubject::User {
-                id,
-                business,
-                session,
-                epoch,
-            } => Some(CallingUser {
-                id,
-                business,
-                session,
-                epoch,
-            }),
-        };
-        call(Caller {
-            client: token.client,
-            client_epoch: token.client_epoch,
-            user,
-            roles: token.roles,
-            scopes: token.scopes,
-            expires_at: token.expires_at,
-        })
+        holder_of(self.signer.content(&tokens.access_token))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::caller::{Call, Caller, CallingUser, RequestContext};
+use domain::caller::{Call, Caller, CallingUser, Cause, RequestContext};
 use domain::client::{Client, Visibility};
 use domain::contact::{ContactType, Email};
 use domain::factors::{ContactDraft, MobileDraft};
 use domain::group::ANY_GROUP;
-use domain::ids::{ContactId, UserId};
+use domain::ids::{ContactId, FamilyId, UserId};
+use domain::sessions::{AccessToken, AccessTokenSubject};
 use domain::time::Timestamp;
 use domain::tokens::Assertion;
 use use_cases::sessions::{IssuedTokens, TokenError};
@@ -55,6 +56,7 @@ pub fn user_at_the_portal(user: &UserId) -> Call {
             business: None,
             session: None,
             epoch: 0,
+            sessions_version: 0,
         }),
         ..Caller::clone(&caller(PORTAL))
     })
@@ -134,4 +136,39 @@ pub async fn renew_as(
     request: RenewTokenRequest,
 ) -> Result<IssuedTokens, TokenError> {
     Ok(tokens.renew_token.run(caller, request).await?.into_inner())
+}
+
+/// Ends all sessions of the user, except the kept one.
+pub async fn end_sessions(tokens: &TokensUseCases, user: &UserId, kept: Option<(FamilyId, u64)>) {
+    let call = caller("desk");
+    let ended = tokens.end_sessions.run(Cause::Call(&call), user, kept);
+    ended.await.unwrap();
+}
+
+/// Returns the call that the holder of the access token would make.
+pub fn holder_of(token: AccessToken) -> Call {
+    let user = match token.subject {
+        AccessTokenSubject::Client => None,
+        AccessTokenSubject::User {
+            id,
+            business,
+            session,
+            epoch,
+            sessions_version,
+        } => Some(CallingUser {
+            id,
+            business,
+            session,
+            epoch,
+            sessions_version,
+        }),
+    };
+    call(Caller {
+        client: token.client,
+        client_epoch: token.client_epoch,
+        user,
+        roles: token.roles,
+        scopes: token.scopes,
+        expires_at: token.expires_at,
+    })
 }

@@ -1,23 +1,22 @@
 //! Ports with a fault injector, which may fail a call, drop its answer, or run an action before or after it.
 
 mod identities;
+mod sessions;
 mod versioned_stores;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::client::Client;
-use domain::event::NewEvent;
 use domain::group::Group;
-use domain::ids::{ClientId, FamilyId, UserId};
+use domain::ids::{ClientId, UserId};
 use domain::lock_status::LockStatus;
-use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason, UsedOnceKey};
+use domain::sessions::UsedOnceKey;
 use domain::time::Timestamp;
 use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
-use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome, UsedOnce};
+use ports::sessions::UsedOnce;
 use ports::tokens::ValidationTokens;
 use ports::{ClientSaveOutcome, Clients, Groups, LockStatuses, StoreError, Stores};
 use tokio::runtime::Handle;
@@ -79,6 +78,7 @@ pub fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores
         identities: Faulty::new(&stores.identities, injector),
         groups: Faulty::new(&stores.groups, injector),
         lock_statuses: Faulty::new(&stores.lock_statuses, injector),
+        sign_in_statuses: Faulty::new(&stores.sign_in_statuses, injector),
         validation_tokens: Faulty::new(&stores.validation_tokens, injector),
         refresh_families: Faulty::new(&stores.refresh_families, injector),
         used_once: Faulty::new(&stores.used_once, injector),
@@ -172,60 +172,6 @@ impl ValidationTokens for Faulty<dyn ValidationTokens> {
 impl UsedOnce for Faulty<dyn UsedOnce> {
     async fn mark_used(&self, key: &UsedOnceKey, purge_at: Timestamp) -> Result<bool, StoreError> {
         self.call("used_once.mark_used", self.inner.mark_used(key, purge_at))
-            .await
-    }
-}
-
-#[async_trait]
-impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.call("families.find", self.inner.find(id)).await
-    }
-
-    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.call("families.read_linearizable", self.inner.read_linearizable(id))
-            .await
-    }
-
-    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.call("families.read_after_write", self.inner.read_after_write(id))
-            .await
-    }
-
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
-        self.call("families.start", self.inner.start(family, event)).await
-    }
-
-    async fn rotate(
-        &self,
-        presented: &PresentedToken,
-        nonce: Nonce,
-        now: Timestamp,
-        idle_lifetime: Duration,
-    ) -> Result<RotationOutcome, StoreError> {
-        self.call(
-            "families.rotate",
-            self.inner.rotate(presented, nonce, now, idle_lifetime),
-        )
-        .await
-    }
-
-    async fn close(
-        &self,
-        presented: &PresentedToken,
-        now: Timestamp,
-        grace: Duration,
-    ) -> Result<CloseOutcome, StoreError> {
-        self.call("families.close", self.inner.close(presented, now, grace))
-            .await
-    }
-
-    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
-        self.call("families.revoke", self.inner.revoke(id, reason, event)).await
-    }
-
-    async fn erase_user(&self, user: &UserId, limit: usize) -> Result<bool, StoreError> {
-        self.call("families.erase_user", self.inner.erase_user(user, limit))
             .await
     }
 }

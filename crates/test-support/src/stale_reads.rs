@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
-use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason, SignInStatus};
 use domain::time::Timestamp;
 use domain::tokens::{Consumption, ValidationToken, ValidationTokenHash};
-use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::sessions::{ActiveFamilies, CloseOutcome, RefreshFamilies, RotationOutcome, SignInStatuses};
 use ports::tokens::ValidationTokens;
 use ports::{LockStatuses, StoreError, Stores};
 
@@ -27,10 +27,12 @@ pub fn with_stale_reads(stores: &Stores, family: Option<&RefreshFamily>) -> Stor
     }
 }
 
-/// Returns stores whose lock reads after a write are stale: every user is unlocked.
+/// Returns stores whose reads of locks and sign-ins after a write are stale: every user is unlocked, and no sessions were
+/// ended.
 pub fn with_stale_reads_after_writes(stores: &Stores) -> Stores {
     Stores {
         lock_statuses: Arc::new(StaleLockStatuses(stores.lock_statuses.clone())),
+        sign_in_statuses: Arc::new(StaleSignInStatuses(stores.sign_in_statuses.clone())),
         ..stores.clone()
     }
 }
@@ -45,6 +47,19 @@ impl LockStatuses for StaleLockStatuses {
 
     async fn read_after_write(&self, _: &UserId) -> Result<LockStatus, StoreError> {
         Ok(LockStatus::default())
+    }
+}
+
+struct StaleSignInStatuses(Arc<dyn SignInStatuses>);
+
+#[async_trait]
+impl SignInStatuses for StaleSignInStatuses {
+    async fn read_linearizable(&self, user: &UserId) -> Result<SignInStatus, StoreError> {
+        self.0.read_linearizable(user).await
+    }
+
+    async fn read_after_write(&self, _: &UserId) -> Result<SignInStatus, StoreError> {
+        Ok(SignInStatus::default())
     }
 }
 
@@ -114,6 +129,29 @@ impl RefreshFamilies for StaleFamilies {
         grace: Duration,
     ) -> Result<CloseOutcome, StoreError> {
         self.inner.close(presented, now, grace).await
+    }
+
+    async fn list_active(
+        &self,
+        families: &ActiveFamilies,
+        after: Option<&FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        self.inner.list_active(families, after, limit).await
+    }
+
+    async fn find_least_recent(
+        &self,
+        families: &ActiveFamilies,
+        client: &ClientId,
+        kept: usize,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        self.inner.find_least_recent(families, client, kept, limit).await
+    }
+
+    async fn stamp(&self, id: &FamilyId, sessions_version: u64) -> Result<(), StoreError> {
+        self.inner.stamp(id, sessions_version).await
     }
 
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {

@@ -108,7 +108,7 @@ impl AdmitCaller {
     /// Returns the administrator roles that a user holds at this moment: from the identity, from its groups, and from
     /// the groups asserted for the session.
     async fn administrator_roles(&self, client: &Client, user: Option<&ActiveUser>) -> Result<Vec<String>, StoreError> {
-        let Some(ActiveUser { identity, session }) = user else {
+        let Some(ActiveUser { identity, session, .. }) = user else {
             return Ok(Vec::new());
         };
         let asserted = session.as_ref().map(|session| session.origin.asserted_groups());

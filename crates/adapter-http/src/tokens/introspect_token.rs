@@ -56,6 +56,9 @@ struct IntrospectTokenResponse {
     /// The number of times the user's credential had been locked when the token was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
+    /// The number of times all sessions of the user had been ended when the token was issued; absent for 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sv: Option<u64>,
 }
 
 impl From<&VerifiedToken> for IntrospectTokenResponse {
@@ -79,6 +82,7 @@ impl From<&VerifiedToken> for IntrospectTokenResponse {
             roles: Some(caller.roles.clone()),
             sid: user.and_then(|user| user.session.as_ref().map(FamilyId::to_string)),
             epoch: user.map(|user| user.epoch),
+            sv: user.map(|user| user.sessions_version).filter(|version| *version > 0),
         }
     }
 }

@@ -2,13 +2,17 @@
 
 mod api_settings;
 mod change_app;
+mod end_session;
+mod end_sessions;
 mod handle_auth;
 mod introspect_token;
 mod list_public_keys;
+mod list_sessions;
 mod log_in_client;
 mod problems;
 mod renew_token;
 mod revoke_token;
+mod session_problems;
 mod token_request;
 mod token_response;
 mod validation_token_response;
@@ -22,7 +26,7 @@ use crate::module::Module;
 
 pub use api_settings::TokensApiSettings;
 
-/// Registers the paths of the context.
+/// Registers the paths of the context. Routes match in order, so `me` comes before `{id}`.
 pub fn routes(api: Endpoints) -> Endpoints {
     api.at("/client-identities/login", |at| {
         at.post(log_in_client::handle, log_in_client::describe)
@@ -41,6 +45,20 @@ pub fn routes(api: Endpoints) -> Endpoints {
     })
     .at("/user-identities/me/revoke-token", |at| {
         at.post(revoke_token::handle, revoke_token::describe)
+    })
+    .at("/user-identities/me/sessions", |at| {
+        at.get(list_sessions::handle_own, list_sessions::describe_own)
+            .delete(end_sessions::handle_own, end_sessions::describe_own)
+    })
+    .at("/user-identities/me/sessions/{sid}", |at| {
+        at.delete(end_session::handle_own, end_session::describe_own)
+    })
+    .at("/user-identities/{id}/sessions", |at| {
+        at.get(list_sessions::handle, list_sessions::describe)
+            .delete(end_sessions::handle, end_sessions::describe)
+    })
+    .at("/user-identities/{id}/sessions/{sid}", |at| {
+        at.delete(end_session::handle, end_session::describe)
     })
     .at("/tokens/introspect", |at| {
         at.post(introspect_token::handle, introspect_token::describe)

@@ -137,15 +137,22 @@ async fn close_reports_unacknowledged_events() {
 async fn check_topics_names_missing_topics() {
     let brokers = MockCluster::new(1).unwrap();
     brokers.create_topic(domain::factors::events::TOPIC, 1, 1).unwrap();
-    for topic in [domain::credential_lock::events::TOPIC, domain::sessions::events::TOPIC] {
+    for topic in [
+        domain::credential_lock::events::TOPIC,
+        domain::sessions::events::TOPIC,
+        domain::sessions::events::SIGN_IN_TOPIC,
+    ] {
         let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         brokers.topic_error(topic, unknown).unwrap();
     }
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     let Err(TopicsError::Missing(missing)) = publisher.check_topics().await else {
-        panic!("two topics are missing");
+        panic!("three topics are missing");
     };
-    assert_eq!(missing, ["authme.credential.v1", "authme.session.v1"]);
+    assert_eq!(
+        missing,
+        ["authme.credential.v1", "authme.session.v1", "authme.login.v1"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

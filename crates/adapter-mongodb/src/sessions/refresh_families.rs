@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::NewEvent;
-use domain::ids::{FamilyId, UserId};
+use domain::ids::{ClientId, FamilyId, UserId};
 use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
 use mongodb::bson::{Document, doc};
 use ports::StoreError;
-use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::sessions::{ActiveFamilies, CloseOutcome, RefreshFamilies, RotationOutcome};
 
+use super::active_families;
 use super::refresh_family_document::{
     ACTIVE, CLOSED, COLLECTION, NewRefreshFamilyDocument, REVOKED, RefreshFamilyDocument, active_filter,
 };
@@ -197,6 +198,32 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         self.database
             .write(move |session| close(session, presented, now, grace))
             .await
+    }
+
+    async fn list_active(
+        &self,
+        families: &ActiveFamilies,
+        after: Option<&FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        active_families::list(&self.database, families, after, limit).await
+    }
+
+    async fn find_least_recent(
+        &self,
+        families: &ActiveFamilies,
+        client: &ClientId,
+        kept: usize,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        active_families::least_recent(&self.database, families, client, (kept, limit)).await
+    }
+
+    async fn stamp(&self, id: &FamilyId, sessions_version: u64) -> Result<(), StoreError> {
+        let version = integer(sessions_version);
+        let filter = doc! { "_id": id.as_str(), "status": ACTIVE };
+        let stamp = doc! { "$max": { "sessionsVersion": version } };
+        self.database.update_one(COLLECTION, filter, stamp).await.map(drop)
     }
 
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {

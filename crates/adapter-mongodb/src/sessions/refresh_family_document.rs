@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bson_codec::{Reader, binary, date};
 use crate::error::MongodbError;
 use crate::outbox::PendingEvent;
+use stored_forms::is_zero;
 
 pub(super) const COLLECTION: &str = ports::sessions::REFRESH_FAMILIES.name;
 
@@ -30,10 +31,14 @@ pub(super) struct RefreshFamilyDocument {
     #[serde(default, skip_serializing)]
     root: Option<String>,
     epoch: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sessions_version: u64,
     generation: u64,
     nonce: Binary,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous_nonce: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_at: Option<DateTime>,
     rotated_at: DateTime,
     absolute_expires_at: DateTime,
     idle_expires_at: DateTime,
@@ -80,9 +85,11 @@ impl From<&RefreshFamily> for RefreshFamilyDocument {
             ancestors: origin.ancestors.iter().map(ToString::to_string).collect(),
             root: None,
             epoch: origin.epoch,
+            sessions_version: origin.sessions_version,
             generation: family.generation,
             nonce: binary(&family.nonce.0),
             previous_nonce: family.previous_nonce.map(|nonce| binary(&nonce.0)),
+            started_at: family.started_at.map(date),
             rotated_at: date(family.rotated_at),
             absolute_expires_at: date(family.absolute_expires_at),
             idle_expires_at: date(family.idle_expires_at),
@@ -119,6 +126,7 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
                     .map(|id| reader.parse(id, FamilyId::parse))
                     .collect::<Result<_, _>>()?,
                 epoch: stored.epoch,
+                sessions_version: stored.sessions_version,
                 administrative_groups: stored.administrative_groups,
             },
             generation: stored.generation,
@@ -127,6 +135,7 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
                 .previous_nonce
                 .map(|nonce| reader.bytes(nonce).map(Nonce))
                 .transpose()?,
+            started_at: stored.started_at.map(|at| reader.time(at)).transpose()?,
             rotated_at: reader.time(stored.rotated_at)?,
             absolute_expires_at: reader.time(stored.absolute_expires_at)?,
             idle_expires_at: reader.time(stored.idle_expires_at)?,
@@ -185,11 +194,13 @@ mod tests {
                 groups: vec!["staff".to_owned()],
                 ancestors: vec![FamilyId::parse("family-0").unwrap()],
                 epoch: 1,
+                sessions_version: 3,
                 administrative_groups: vec!["staff".to_owned()],
             },
             generation: 2,
             nonce: Nonce([1; 16]),
             previous_nonce: Some(Nonce([2; 16])),
+            started_at: Some(Timestamp::UNIX_EPOCH),
             rotated_at: Timestamp::UNIX_EPOCH,
             absolute_expires_at: Timestamp::UNIX_EPOCH,
             idle_expires_at: Timestamp::UNIX_EPOCH,
@@ -204,11 +215,13 @@ mod tests {
             })
             .unwrap()
         };
-        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "administrativeGroups": ["staff"], "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "sessionsVersion": 3, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "startedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "administrativeGroups": ["staff"], "sequence": 0, "outbox": [], "outboxPending": false }"#);
         let mut older = stored(&family);
-        assert!(older.remove("administrativeGroups").is_some());
+        for member in ["administrativeGroups", "sessionsVersion", "startedAt"] {
+            assert!(older.remove(member).is_some());
+        }
         let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(older).unwrap();
-        assert!(read.administrative_groups.is_empty());
+        assert!(read.administrative_groups.is_empty() && read.sessions_version == 0 && read.started_at.is_none());
         let closure = Closure {
             generation: 2,
             at: Timestamp::UNIX_EPOCH,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bson_codec::{Reader, binary, date};
 use crate::database::Database;
 use crate::error::MongodbError;
+use stored_forms::is_zero;
 
 pub(crate) const COLLECTION: &str = ports::tokens::VALIDATION_TOKENS.name;
 
@@ -30,6 +31,8 @@ struct ValidationTokenDocument {
     business: Option<String>,
     groups: Vec<String>,
     epoch: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sessions_version: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +63,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             business: token.business.as_ref().map(ToString::to_string),
             groups: token.groups.clone(),
             epoch: token.epoch,
+            sessions_version: token.sessions_version,
             ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(date),
             ip: token.ip.map(|ip| ip.to_string()),
@@ -99,6 +103,7 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
                 .transpose()?,
             groups: stored.groups,
             epoch: stored.epoch,
+            sessions_version: stored.sessions_version,
             ancestors: stored
                 .ancestors
                 .into_iter()
@@ -192,6 +197,7 @@ mod tests {
             business: Some(BusinessId::parse("business-1").unwrap()),
             groups: vec!["staff".to_owned()],
             epoch: 3,
+            sessions_version: 2,
             ancestors: vec![FamilyId::parse("family-1").unwrap()],
             session_expires_at: Some(Timestamp::UNIX_EPOCH),
             ip: Some(IpAddr::from([203, 0, 113, 7])),
@@ -208,16 +214,24 @@ mod tests {
             }),
         };
         let stored = serialize_to_document(&ValidationTokenDocument::from(&token)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"], "family": "family-2", "nonce": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBw==), "consumedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "startsSession": true }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "sessionsVersion": 2, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"], "family": "family-2", "nonce": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBw==), "consumedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "startsSession": true }"#);
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
         assert_eq!(ValidationToken::try_from(read).unwrap(), token);
         let mut older = stored;
-        for member in ["administrativeGroups", "family", "nonce", "consumedAt", "startsSession"] {
+        for member in [
+            "administrativeGroups",
+            "sessionsVersion",
+            "family",
+            "nonce",
+            "consumedAt",
+            "startsSession",
+        ] {
             assert!(older.remove(member).is_some(), "{member}");
         }
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(older).unwrap();
         let expected = ValidationToken {
             administrative_groups: Vec::new(),
+            sessions_version: 0,
             first_refresh_token: None,
             consumption: None,
             ..token

@@ -125,6 +125,11 @@ async fn reads_without_a_write_are_linearizable() {
         .read_linearizable(&user(1))
         .await
         .expect("the read succeeds");
+    stores
+        .sign_in_statuses
+        .read_linearizable(&user(1))
+        .await
+        .expect("the read succeeds");
     let family = FamilyId::parse("family-1").expect("the id is valid");
     stores
         .refresh_families
@@ -134,7 +139,13 @@ async fn reads_without_a_write_are_linearizable() {
     let hash = ValidationTokenHash([1; 32]);
     let token = stores.validation_tokens.read_linearizable(&hash).await;
     token.expect("the read succeeds");
-    let expected = ["credentials", "credentials", "refresh_families", "validation_tokens"];
+    let expected = [
+        "credentials",
+        "credentials",
+        "sign_ins",
+        "refresh_families",
+        "validation_tokens",
+    ];
     assert_eq!(take_linearizable(&sent), expected);
 }
 

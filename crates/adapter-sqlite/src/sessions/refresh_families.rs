@@ -4,104 +4,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
-use domain::sessions::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::{self, Timestamp};
 use ports::StoreError;
-use ports::sessions::{CloseOutcome, REFRESH_FAMILIES, RefreshFamilies, RotationOutcome};
-use rusqlite::{Connection, Row, named_params};
+use ports::sessions::{ActiveFamilies, CloseOutcome, REFRESH_FAMILIES, RefreshFamilies, RotationOutcome};
+use rusqlite::{Connection, named_params};
 use serde::Serialize;
 
+use super::active_families;
+use super::family_row::{columns, family};
 use crate::database::Database;
 use crate::error::SqliteError;
 use crate::outbox::Outbox;
-use crate::row_codec::{self, Reader, integer, to_json};
+use crate::row_codec::{self, integer, to_json};
 
 pub(crate) struct SqliteRefreshFamilies(pub(crate) Arc<Database>);
-
-macro_rules! columns {
-    () => {
-        "key, user, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce, rotated_at, \
-         absolute_expires_at, idle_expires_at, status, closed_generation, closed_at, revoked_reason, \
-         administrative_groups"
-    };
-}
-
-/// The index of each column in [`columns!`]. Every renewal reads this row twice, and a read by name compares the names
-/// of all columns.
-mod column {
-    pub(super) const FAMILY: usize = 0;
-    pub(super) const USER: usize = 1;
-    pub(super) const CLIENT: usize = 2;
-    pub(super) const BUSINESS: usize = 3;
-    pub(super) const GROUPS: usize = 4;
-    pub(super) const ANCESTORS: usize = 5;
-    pub(super) const EPOCH: usize = 6;
-    pub(super) const GENERATION: usize = 7;
-    pub(super) const NONCE: usize = 8;
-    pub(super) const PREVIOUS_NONCE: usize = 9;
-    pub(super) const ROTATED_AT: usize = 10;
-    pub(super) const ABSOLUTE_EXPIRES_AT: usize = 11;
-    pub(super) const IDLE_EXPIRES_AT: usize = 12;
-    pub(super) const STATUS: usize = 13;
-    pub(super) const CLOSED_GENERATION: usize = 14;
-    pub(super) const CLOSED_AT: usize = 15;
-    pub(super) const REVOKED_REASON: usize = 16;
-    pub(super) const ADMINISTRATIVE_GROUPS: usize = 17;
-}
-
-fn family(row: &Row<'_>) -> Result<RefreshFamily, SqliteError> {
-    let row = Reader::new("refresh family", row);
-    let corrupt = |error| row.corrupt(error);
-    let business: Option<String> = row.column(column::BUSINESS)?;
-    let previous_nonce: Option<[u8; 16]> = row.column(column::PREVIOUS_NONCE)?;
-    Ok(RefreshFamily {
-        id: row.parse(column::FAMILY, FamilyId::parse)?,
-        origin: Origin {
-            user: row.parse(column::USER, UserId::parse)?,
-            client: row.parse(column::CLIENT, ClientId::parse)?,
-            business: business.map(BusinessId::parse).transpose().map_err(corrupt)?,
-            groups: names(&row, column::GROUPS)?,
-            ancestors: ancestors(&row)?,
-            epoch: row.count(column::EPOCH)?,
-            administrative_groups: names(&row, column::ADMINISTRATIVE_GROUPS)?,
-        },
-        generation: row.count(column::GENERATION)?,
-        nonce: Nonce(row.column(column::NONCE)?),
-        previous_nonce: previous_nonce.map(Nonce),
-        rotated_at: row.time(column::ROTATED_AT)?,
-        absolute_expires_at: row.time(column::ABSOLUTE_EXPIRES_AT)?,
-        idle_expires_at: row.time(column::IDLE_EXPIRES_AT)?,
-        status: status(&row)?,
-    })
-}
-
-/// Reads a list of names or ids. An empty list is stored as null.
-fn names(row: &Reader<'_, '_>, column: usize) -> Result<Vec<String>, SqliteError> {
-    let stored: Option<String> = row.column(column)?;
-    stored.map_or_else(|| Ok(Vec::new()), |_| row.json(column))
-}
-
-fn ancestors(row: &Reader<'_, '_>) -> Result<Vec<FamilyId>, SqliteError> {
-    let ids = names(row, column::ANCESTORS)?.into_iter().map(FamilyId::parse);
-    ids.collect::<Result<_, _>>().map_err(|error| row.corrupt(error))
-}
-
-fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, SqliteError> {
-    let status: String = row.column(column::STATUS)?;
-    match status.as_str() {
-        "active" => Ok(FamilyStatus::Active),
-        "closed" => Ok(FamilyStatus::Closed(Closure {
-            generation: row.count(column::CLOSED_GENERATION)?,
-            at: row.time(column::CLOSED_AT)?,
-        })),
-        "revoked" => {
-            let reason: String = row.column(column::REVOKED_REASON)?;
-            let reason = RevocationReason::parse(&reason).ok_or_else(|| row.corrupt("revoked reason"))?;
-            Ok(FamilyStatus::Revoked(reason))
-        }
-        _ => Err(row.corrupt("status")),
-    }
-}
 
 fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, SqliteError> {
     row_codec::first(
@@ -120,8 +37,8 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
     }
     let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
     let sql = "INSERT INTO refresh_families (key, user, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
-                   rotated_at, absolute_expires_at, idle_expires_at, status, sequence, administrative_groups)
-               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0, :administrative)
+                   rotated_at, absolute_expires_at, idle_expires_at, status, sequence, administrative_groups, sessions_version, started_at)
+               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0, :administrative, :sessions_version, :started)
                ON CONFLICT (key) DO NOTHING";
     let parameters = named_params! {
         ":family": family.id.as_str(),
@@ -138,6 +55,8 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
         ":absolute": family.absolute_expires_at.as_millisecond(),
         ":idle": family.idle_expires_at.as_millisecond(),
         ":administrative": names(&family.origin.administrative_groups)?,
+        ":sessions_version": integer(family.origin.sessions_version),
+        ":started": family.started_at.map(Timestamp::as_millisecond),
     };
     Ok(row_codec::execute(connection, sql, parameters)? > 0)
 }
@@ -218,6 +137,13 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
     Ok(true)
 }
 
+/// Raises the sessions version of an active family.
+fn stamp(connection: &Connection, id: &str, sessions_version: u64) -> Result<(), SqliteError> {
+    let sql = "UPDATE refresh_families SET sessions_version = ?2
+               WHERE key = ?1 AND status = 'active' AND sessions_version < ?2";
+    row_codec::execute(connection, sql, (id, integer(sessions_version))).map(drop)
+}
+
 /// Pushes an event. A family has only two events, its start and its revocation, so its outbox is never full.
 fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
     let mut outbox = Outbox::read(connection, REFRESH_FAMILIES.name, id)?.unwrap_or_else(Outbox::empty);
@@ -276,6 +202,35 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         let presented = presented.clone();
         self.0
             .write(move |connection| close(connection, &presented, now, grace))
+            .await
+    }
+
+    async fn list_active(
+        &self,
+        families: &ActiveFamilies,
+        after: Option<&FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        let (families, after) = (families.clone(), after.cloned());
+        let list = move |connection: &Connection| active_families::list(connection, &families, after.as_ref(), limit);
+        self.0.scan(list).await
+    }
+
+    async fn find_least_recent(
+        &self,
+        families: &ActiveFamilies,
+        client: &ClientId,
+        kept: usize,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError> {
+        self.0
+            .read(|connection| active_families::least_recent(connection, families, client, (kept, limit)))
+    }
+
+    async fn stamp(&self, id: &FamilyId, sessions_version: u64) -> Result<(), StoreError> {
+        let id = id.to_string();
+        self.0
+            .write(move |connection| stamp(connection, &id, sessions_version))
             .await
     }
 

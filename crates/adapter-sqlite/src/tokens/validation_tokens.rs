@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::database::Database;
 use crate::error::SqliteError;
 use crate::row_codec::{self, Reader, to_json};
+use stored_forms::is_zero;
 
 pub(crate) struct SqliteValidationTokens(pub(crate) Arc<Database>);
 
@@ -26,6 +27,8 @@ struct ValidationTokenDocument {
     business: Option<String>,
     groups: Vec<String>,
     epoch: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sessions_version: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             business: token.business.as_ref().map(ToString::to_string),
             groups: token.groups.clone(),
             epoch: token.epoch,
+            sessions_version: token.sessions_version,
             ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(Timestamp::as_millisecond),
             ip: token.ip,
@@ -97,6 +101,7 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
         business: document.business.map(BusinessId::parse).transpose().map_err(corrupt)?,
         groups: document.groups,
         epoch: document.epoch,
+        sessions_version: document.sessions_version,
         ancestors: document
             .ancestors
             .into_iter()
@@ -176,6 +181,7 @@ mod tests {
             business: None,
             groups: vec!["staff".to_owned()],
             epoch: 3,
+            sessions_version: 2,
             ancestors: Vec::new(),
             session_expires_at: None,
             ip: None,
@@ -194,7 +200,7 @@ mod tests {
         let stored = serde_json::to_string(&ValidationTokenDocument::from(&token)).unwrap();
         assert_eq!(
             stored,
-            r#"{"user":"user-1","originClient":"saml","groups":["staff"],"epoch":3,"family":"family-1","nonce":"07070707070707070707070707070707","consumedAt":0,"startsSession":true}"#
+            r#"{"user":"user-1","originClient":"saml","groups":["staff"],"epoch":3,"sessionsVersion":2,"family":"family-1","nonce":"07070707070707070707070707070707","consumedAt":0,"startsSession":true}"#
         );
     }
 }

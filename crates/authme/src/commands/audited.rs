@@ -41,6 +41,11 @@ impl CommandAudit {
         }
     }
 
+    /// Returns the trail for use cases, which write their own records.
+    pub(super) fn trail(&self) -> Arc<dyn AuditTrail> {
+        self.log.clone()
+    }
+
     /// Records that the command was carried out on `object`, with the operator's name.
     pub(super) fn record(&self, object: &[(&'static str, &str)], reason: Option<&str>, changes: Vec<AuditChange>) {
         let record = AuditRecord::new(SystemClock.now(), &*self.command, AuditOutcome::Done);

@@ -15,6 +15,7 @@ use use_cases::directory::{RemoveUser, RemoveUserError};
 
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
+use super::sessions::{self, SessionsArguments};
 use super::{Access, CommandTarget, PAGE_SIZE, import, operator, print, without_empty};
 use crate::CommandError;
 
@@ -71,6 +72,8 @@ pub(crate) enum IdentityCommand {
         #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
     },
+    /// Print the active sessions of a user, one JSON object per line, or end them
+    Sessions(SessionsArguments),
     /// Import users from a file, one JSON object per line
     #[command(
         after_help = "A line has the form that `authme identity show --reveal` prints. Invalid lines are \
@@ -83,9 +86,10 @@ pub(crate) enum IdentityCommand {
 }
 
 impl IdentityCommand {
-    const fn access(&self) -> Access {
+    fn access(&self) -> Access {
         match self {
             Self::List { .. } | Self::Show { .. } | Self::Find { .. } => Access::Read,
+            Self::Sessions(arguments) => arguments.access(),
             _ => Access::Write,
         }
     }
@@ -229,7 +233,8 @@ fn report_save(outcome: &IdentitySaveOutcome, identity: &Identity) -> Result<(),
 }
 
 pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
-    let stores = target.stores(command.access()).await?;
+    let unaudited = target.unaudited_stores(command.access()).await?;
+    let stores = target.audited(unaudited.clone())?;
     let registry = Registry::new(&stores);
     let identities = stores.identities.clone();
     match command {
@@ -274,6 +279,7 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
             // erase.
             let _ = stores.erase_removed_users.run().await;
         }
+        IdentityCommand::Sessions(arguments) => return sessions::run(target, unaudited, arguments).await,
         IdentityCommand::Import { file } => return import::run(identities, registry, &file).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,7 @@ pub(crate) mod name;
 pub(crate) mod openapi;
 mod operator;
 mod registry;
+mod sessions;
 mod target;
 
 use std::io::Write as _;

@@ -171,7 +171,12 @@ impl CommandTarget {
 
     /// Opens the stores like [`unaudited_stores`](Self::unaudited_stores). All writes are audited.
     pub(crate) async fn stores(&self, access: Access) -> Result<OperatorStores, CommandError> {
-        let stores = OperatorStores::of(self.unaudited_stores(access).await?);
+        self.audited(self.unaudited_stores(access).await?)
+    }
+
+    /// Wraps opened stores, so that all writes are audited.
+    pub(crate) fn audited(&self, stores: Stores) -> Result<OperatorStores, CommandError> {
+        let stores = OperatorStores::of(stores);
         let audit = self.audit()?;
         Ok(OperatorStores {
             clients: AuditedStore::new(stores.clients, &audit),

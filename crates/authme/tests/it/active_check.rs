@@ -19,6 +19,8 @@ enum Revocation {
     Logout,
     Close,
     Replay,
+    EndedSession,
+    EndedSessions,
     RevokedAncestor,
     RemovedUser,
     DisabledClient,
@@ -29,12 +31,14 @@ enum Revocation {
 }
 
 impl Revocation {
-    const OF_USERS: [Self; 7] = [
+    const OF_USERS: [Self; 9] = [
         Self::Lock,
         Self::LockAndUnlock,
         Self::Logout,
         Self::Close,
         Self::Replay,
+        Self::EndedSession,
+        Self::EndedSessions,
         Self::RevokedAncestor,
         Self::RemovedUser,
     ];
@@ -66,6 +70,11 @@ impl Revocation {
                 app.renew(&portal, &second, "true");
                 app.renew(&portal, &session.refresh, "true");
             }
+            Self::EndedSession => {
+                let path = format!("/user-identities/me/sessions/{}", text(&session.sid));
+                delete(app, &path, &session.access);
+            }
+            Self::EndedSessions => delete(app, "/user-identities/me/sessions", &session.parent_access),
             Self::RevokedAncestor => log_out(app, &session.parent_access, &session.parent_refresh),
             Self::RemovedUser => {
                 app.wait_for(fixtures::remove_user(&app.stores, &fixtures::user_id("ana")));
@@ -83,6 +92,14 @@ impl Revocation {
             Self::RemovedClient => change_portal(app, |portal| *portal = portal.clone().into_removed()),
         }
     }
+}
+
+fn text(sid: &Value) -> &str {
+    sid.as_str().expect("a session id")
+}
+
+fn delete(app: &TestApp, path: &str, bearer: &str) {
+    assert_eq!(app.send(Request::delete(path).bearer(bearer)).status, 204);
 }
 
 fn change_portal(app: &TestApp, change: impl FnOnce(&mut Client)) {
@@ -179,7 +196,7 @@ fn c22_every_operation_rejects_inactive_user_tokens() {
         .into_iter()
         .chain(Revocation::OF_CLIENTS)
         .cycle()
-        .take(12 * rounds)
+        .take(14 * rounds)
     {
         let app = TestApp::start();
         let session = Session::start(&app);
@@ -209,7 +226,7 @@ fn c22_every_operation_rejects_inactive_user_tokens() {
                 checked += 1;
             }
         }
-        assert!(checked >= 16, "{checked} user operations with an active check");
+        assert!(checked >= 22, "{checked} user operations with an active check");
         assert!(!is_active(&app, &bearer), "{revocation:?}");
         count += checked + 1;
     }

@@ -13,8 +13,8 @@ use domain::event::{EventContext, EventType, NewEvent};
 use domain::factors::events::{FACTOR_ADDED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED};
 use domain::factors::{ExhaustedBudget, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
-use domain::sessions::events::{revocation_event, start_event};
-use domain::sessions::{FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason};
+use domain::sessions::events::{revocation_event, sessions_ended_event, start_event};
+use domain::sessions::{EndSessionsCommand, FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason, SignIn};
 use domain::time::Timestamp;
 use ports::{Cursor, LoggedEvent};
 use serde_json::{Map, Value, json};
@@ -269,11 +269,13 @@ fn session_events() -> Vec<NewEvent> {
                 groups: Vec::new(),
                 ancestors,
                 epoch: 0,
+                sessions_version: 0,
                 administrative_groups: Vec::new(),
             },
             generation: 1,
             nonce: Nonce([1; 16]),
             previous_nonce: None,
+            started_at: None,
             rotated_at: Timestamp::UNIX_EPOCH,
             absolute_expires_at: Timestamp::MAX,
             idle_expires_at: Timestamp::MAX,
@@ -283,7 +285,19 @@ fn session_events() -> Vec<NewEvent> {
         let ends = RevocationReason::ALL.map(|reason| revocation_event(context(Actor::default()), &family, reason));
         events.extend(ends);
     }
+    events.extend(sign_in_events());
     events
+}
+
+fn sign_in_events() -> Vec<NewEvent> {
+    let command = |kept_session| EndSessionsCommand {
+        user: user(),
+        kept_session,
+        context: context(Actor::default()),
+    };
+    let commands = [command(None), command(Some((FamilyId::from_random([3; 12]), 0)))];
+    let ended = commands.map(|command| sessions_ended_event(&SignIn::empty(user()).end_sessions(&command), &command));
+    ended.into()
 }
 
 /// Returns the published data of every sample of a kind, or the examples of the schema if there is no sample.

@@ -52,6 +52,7 @@ mod revoke_token;
 mod role_matrix;
 mod rotation;
 mod serving;
+mod sessions;
 mod spans;
 mod stopping;
 mod strangers_trial;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,6 +45,25 @@ impl CommandOutput {
     }
 }
 
+/// Runs a command on a data folder.
+pub(crate) fn run_in<S: AsRef<OsStr>>(data: &Path, arguments: &[S], stdin: &[u8]) -> CommandOutput {
+    let mut command = authme();
+    command.arg("--data").arg(data).args(arguments);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    // The command may end without reading stdin.
+    let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    CommandOutput {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
 /// An operator with a data folder.
 pub(crate) struct Operator(TempDir);
 
@@ -75,21 +94,7 @@ impl Operator {
     }
 
     pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &[u8]) -> CommandOutput {
-        let mut command = authme();
-        command.arg("--data").arg(self.data()).args(arguments);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the command starts");
-        // The command may end without reading stdin.
-        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
-        let output = child.wait_with_output().expect("the command ends");
-        CommandOutput {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
+        run_in(&self.data(), arguments, stdin)
     }
 
     /// Runs a command and kills it after a delay, unless it has ended before.

@@ -178,14 +178,16 @@ impl Operation {
     /// Returns a request that changes nothing if it is permitted, because its body, query or path is incomplete, or because
     /// it has a body.
     pub(crate) fn request(&self, about: &str) -> Request {
-        let path = self.path.replace("{id}", about).replace("{factorId}", "no.id");
+        let ends_sessions = self.method == "delete" && self.path.ends_with("/sessions");
+        let about = if ends_sessions { "no.id" } else { about };
+        let path = self.path.replace("{id}", about);
+        let path = path.replace("{factorId}", "no.id").replace("{sid}", "no.id");
         let request = Request::new(&self.method.to_uppercase(), &path);
-        if self.path == "/events" {
-            request.query(&[("wait", "0")])
-        } else if self.refuses_a_body() {
-            request.body("{}")
-        } else {
-            request
+        match self.path {
+            "/events" => request.query(&[("wait", "0")]),
+            _ if ends_sessions => request.query(&[("keepCurrent", "maybe")]),
+            _ if self.refuses_a_body() => request.body("{}"),
+            _ => request,
         }
     }
 }
@@ -415,7 +417,9 @@ fn the_description_lists_the_required_roles() {
 
 /// Returns a request that names an object of ana, for bia to send. Returns `None` if the operation names no object.
 fn request_for_another(operation: &Operation, challenge: &str, refresh_token: &str) -> Option<Request> {
-    let path = operation.path.replace("{factorId}", "c1");
+    let sid = refresh_token.trim_start_matches("rt_").split('.').next();
+    let path = operation.path.replace("{sid}", sid.expect("a refresh token"));
+    let path = path.replace("{factorId}", "c1");
     let request = Request::new(&operation.method.to_uppercase(), &path);
     let mobile = json!({"regionCode": "55", "areaCode": "11", "phoneNumber": "911119999"});
     match operation.path {

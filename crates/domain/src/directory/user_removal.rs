@@ -51,6 +51,7 @@ mod tests {
                 business: None,
                 session: None,
                 epoch: 0,
+                sessions_version: 0,
             }),
             roles: texts(roles),
             scopes: Vec::new(),

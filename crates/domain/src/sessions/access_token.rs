@@ -17,6 +17,9 @@ pub enum AccessTokenSubject {
         session: Option<FamilyId>,
         /// The claim `epoch`: the credential epoch that the session was started under, never one that was read later.
         epoch: u64,
+        /// The claim `sv`, absent for 0: the sessions version that the session was started under, never one that was
+        /// read later.
+        sessions_version: u64,
     },
 }
 
@@ -42,6 +45,15 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// Returns the token with another sessions version: the one under which the mint gate found its session active.
+    #[must_use]
+    pub fn under_sessions_version(mut self, version: u64) -> Self {
+        if let AccessTokenSubject::User { sessions_version, .. } = &mut self.subject {
+            *sessions_version = version;
+        }
+        self
+    }
+
     /// Returns the token with its expiry limited to `end`, rounded down to the second. So no access token outlives the
     /// session that it was issued from.
     #[must_use]

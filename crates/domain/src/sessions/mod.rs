@@ -1,11 +1,12 @@
-//! Sessions: refresh token families, and the access tokens that are issued in them. Every context may use this module; it
-//! uses none of them.
+//! Sessions: refresh token families, the access tokens that are issued in them, and what ends many of them at once. Every
+//! context may use this module; it uses none of them.
 
 mod access_token;
 pub mod events;
 mod refresh_family;
 mod refresh_token;
 mod roles_and_scopes;
+mod sign_in;
 mod used_once;
 
 pub use access_token::{AccessToken, AccessTokenSubject};
@@ -15,4 +16,5 @@ pub use refresh_family::{
 };
 pub use refresh_token::{MalformedRefreshToken, Nonce, RefreshToken, SignedRefreshToken};
 pub use roles_and_scopes::{BusinessNotLinked, RolesAndScopes, administrator_roles};
+pub use sign_in::{EndSessionsCommand, SessionsEnded, SignIn, SignInStatus};
 pub use used_once::{UsedOnceKey, UsedOncePurpose};

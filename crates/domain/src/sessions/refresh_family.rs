@@ -18,11 +18,23 @@ pub enum RevocationReason {
     Lock,
     /// A request found that a session which this one descends from is revoked.
     Ancestor,
+    /// A request found that all sessions of the user were ended since the family was started.
+    SessionsEnded,
+    /// The client started another session of the user and had as many as it may have: this one was renewed least
+    /// recently.
+    Limit,
 }
 
 impl RevocationReason {
     /// All reasons, as [`parse`](Self::parse) knows them.
-    pub const ALL: [Self; 4] = [Self::Replay, Self::Logout, Self::Lock, Self::Ancestor];
+    pub const ALL: [Self; 6] = [
+        Self::Replay,
+        Self::Logout,
+        Self::Lock,
+        Self::Ancestor,
+        Self::SessionsEnded,
+        Self::Limit,
+    ];
 
     /// Parses the name that the store uses; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
@@ -36,12 +48,14 @@ impl RevocationReason {
             Self::Logout => "logout",
             Self::Lock => "lock",
             Self::Ancestor => "ancestor",
+            Self::SessionsEnded => "sessions-ended",
+            Self::Limit => "limit",
         }
     }
 
     /// Returns whether a revocation for this reason also ends a closed family. Only a logout does: the branches of a
-    /// closed family stay active, and the logout must end them too. The other reasons need not. A lock ends each branch
-    /// by its epoch, every branch checks its ancestors itself, and a closed family has no replay.
+    /// closed family stay active, and the logout must end them too. The other reasons need not. A lock or an end of
+    /// all sessions ends each branch by its epoch or version, every branch checks its ancestors itself, and a closed family has no replay.
     pub const fn ends_closed_families(self) -> bool {
         matches!(self, Self::Logout)
     }
@@ -77,7 +91,7 @@ pub const MAX_ANCESTORS: usize = 8;
 #[error("the session descends from {MAX_ANCESTORS} others already, so it cannot be branched")]
 pub struct TooManyAncestors;
 
-/// The circumstances of a session's start, which never change during its life.
+/// The circumstances of a session's start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The subject of all tokens of the session.
@@ -93,6 +107,9 @@ pub struct Origin {
     pub ancestors: Vec<FamilyId>,
     /// The credential epoch that the session was started under. Any later lock ends the session.
     pub epoch: u64,
+    /// The sessions version that the session was started under, or with which it was stamped when an end of all sessions
+    /// kept it. It is the only part that changes.
+    pub sessions_version: u64,
     /// The subset of `groups` that may give administrator roles: the asserting client is registered for them by name.
     pub administrative_groups: Vec<String>,
 }
@@ -121,6 +138,8 @@ pub struct RefreshFamily {
     pub nonce: Nonce,
     /// The nonce of the token before the current one; `None` in the first generation.
     pub previous_nonce: Option<Nonce>,
+    /// The time of its start; unknown for families that were stored before it was recorded.
+    pub started_at: Option<Timestamp>,
     /// The time of the last rotation, at which the grace time of the previous token begins.
     pub rotated_at: Timestamp,
     /// The first instant at which the family is expired, regardless of renewals.
@@ -237,11 +256,13 @@ impl RefreshFamily {
     /// #         groups: Vec::new(),
     /// #         ancestors: Vec::new(),
     /// #         epoch: 0,
+    /// #         sessions_version: 0,
     /// #         administrative_groups: Vec::new(),
     /// #     },
     /// #     generation: 1,
     /// #     nonce: Nonce([1; 16]),
     /// #     previous_nonce: None,
+    /// #     started_at: Some(at(0)),
     /// #     rotated_at: at(0),
     /// #     absolute_expires_at: at(10_000),
     /// #     idle_expires_at: at(1_000),
@@ -335,11 +356,13 @@ mod tests {
                 groups: Vec::new(),
                 ancestors: Vec::new(),
                 epoch: 0,
+                sessions_version: 0,
                 administrative_groups: Vec::new(),
             },
             generation: 1,
             nonce: Nonce([1; 16]),
             previous_nonce: None,
+            started_at: Some(at(0)),
             rotated_at: at(0),
             absolute_expires_at: at(1000),
             idle_expires_at: at(500),

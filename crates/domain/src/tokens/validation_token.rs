@@ -76,6 +76,8 @@ pub struct ValidationToken {
     /// The credential epoch that it was issued under; the new session inherits it, so a lock in the meantime
     /// invalidates both.
     pub epoch: u64,
+    /// The sessions version that it was issued under, which the new session inherits as it does the epoch.
+    pub sessions_version: u64,
     /// The session that it branches from and that session's ancestors, the oldest first; empty after a SAML login.
     pub ancestors: Vec<FamilyId>,
     /// The absolute expiry of the session that it branches from, which the new session will not exceed.
@@ -146,6 +148,7 @@ mod tests {
             business: None,
             groups: Vec::new(),
             epoch: 0,
+            sessions_version: 0,
             ancestors: Vec::new(),
             session_expires_at: None,
             ip: None,

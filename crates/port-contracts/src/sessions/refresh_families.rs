@@ -2,20 +2,21 @@ use ports::sessions::REFRESH_FAMILIES;
 use std::time::Duration;
 
 use domain::event::Event;
-use domain::sessions::{PresentedToken, RefreshFamily, RevocationReason, events};
+use domain::sessions::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, events};
 use domain::time::Timestamp;
 use ports::sessions::{CloseOutcome, RotationOutcome};
 
 use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{
-    IDLE, at, before, event_context, family, family_id, foreign_tokens, full_family, nonce, presented_token,
-    session_event_id,
+    IDLE, at, before, client_id, event_context, family, family_id, full_family, nonce, presented_token,
+    session_event_id, user,
 };
 use crate::outboxes;
 use crate::race::{CALLERS, only, run_concurrently};
 use ports::Stores;
 
+pub(crate) mod active_families;
 pub(crate) mod closing;
 pub(crate) mod erasure;
 pub(crate) mod revocation;
@@ -43,6 +44,34 @@ contracts! { dyn Fixture:
 }
 
 const GRACE: Duration = Duration::from_secs(30);
+
+/// Returns presented tokens that each differ in one part from the family's current token, and match neither it nor the
+/// previous one.
+fn foreign_tokens(family: &RefreshFamily) -> Vec<PresentedToken> {
+    let good = presented_token(family);
+    let token = |generation, nonce| PresentedToken {
+        token: RefreshToken {
+            generation,
+            nonce,
+            ..good.token.clone()
+        },
+        ..good.clone()
+    };
+    vec![
+        token(family.generation, nonce(99)),
+        token(family.generation, family.previous_nonce.unwrap_or(nonce(98))),
+        token(family.generation - 1, family.nonce),
+        token(family.generation + 1, family.nonce),
+        PresentedToken {
+            client: client_id("client-b"),
+            ..good.clone()
+        },
+        PresentedToken {
+            user: user(999),
+            ..good.clone()
+        },
+    ]
+}
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
     let event = events::start_event(event_context(session_event_id(family, 1), family.rotated_at), family);

@@ -3,10 +3,12 @@
 
 mod refresh_families;
 mod refresh_token_codec;
+mod sign_in_statuses;
 mod token_signer;
 mod used_once;
 
-pub use refresh_families::{CloseOutcome, REFRESH_FAMILIES, RefreshFamilies, RotationOutcome};
+pub use refresh_families::{ActiveFamilies, CloseOutcome, REFRESH_FAMILIES, RefreshFamilies, RotationOutcome};
 pub use refresh_token_codec::RefreshTokenCodec;
+pub use sign_in_statuses::SignInStatuses;
 pub use token_signer::{SigningError, TokenSigner};
 pub use used_once::{USED_ONCE, UsedOnce, UsedOnceHasher};

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::NewEvent;
-use domain::ids::{FamilyId, UserId};
-use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
+use domain::ids::{ClientId, FamilyId, UserId};
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason, SignInStatus};
 use domain::time::Timestamp;
 
 use crate::{Aggregate, StoreError};
@@ -38,6 +38,20 @@ pub enum CloseOutcome {
     NotMatched(RefreshFamily),
     /// There is no such family.
     Unknown,
+}
+
+/// The condition of a search for the sessions of a user that can be renewed: active, unexpired, and not ended by a lock
+/// or by an end of all sessions. Ancestors are not considered.
+#[derive(Debug, Clone)]
+pub struct ActiveFamilies {
+    /// The user of the sessions.
+    pub user: UserId,
+    /// The present credential epoch.
+    pub epoch: u64,
+    /// The present sessions version, and the session that it keeps.
+    pub sign_in: SignInStatus,
+    /// The time at which neither expiry has come.
+    pub at: Timestamp,
 }
 
 /// Refresh token families.
@@ -115,6 +129,42 @@ pub trait RefreshFamilies: Send + Sync {
         now: Timestamp,
         grace: Duration,
     ) -> Result<CloseOutcome, StoreError>;
+
+    /// Returns the families that match, in the order of their ids, those whose id is greater than `after`; at most
+    /// `limit`. Found by an index on the user. The result may be behind an acknowledged write.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
+    async fn list_active(
+        &self,
+        families: &ActiveFamilies,
+        after: Option<&FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError>;
+
+    /// Returns the families of one client that match, except the `kept` most recently rotated ones: the most recent
+    /// of them first, at most `limit`. Found by the same index. The result may be behind an acknowledged write.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
+    async fn find_least_recent(
+        &self,
+        families: &ActiveFamilies,
+        client: &ClientId,
+        kept: usize,
+        limit: usize,
+    ) -> Result<Vec<RefreshFamily>, StoreError>;
+
+    /// Raises the sessions version of an active family to `sessions_version`, at which an end of all sessions kept it.
+    /// Changes nothing if the family has this version or a higher one, or is not active: a repeated call, or one that
+    /// arrives late, changes nothing. There is no event.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
+    async fn stamp(&self, id: &FamilyId, sessions_version: u64) -> Result<(), StoreError>;
 
     /// Revokes an active family, with its event in the same write, and returns whether this call did. A closed family
     /// is revoked too if the reason [ends closed families](RevocationReason::ends_closed_families), because its

@@ -88,6 +88,9 @@ pub struct TokenSettings {
     /// Sessions that one client may start for one user per minute, in one process. Further ones get status 429. `0`
     /// means no limit.
     pub new_sessions_per_minute: u32,
+    /// Active sessions that one user may have through one client. Starting another one ends the least recently renewed.
+    /// `0` means no limit.
+    pub sessions_per_client: u32,
     /// `true` also accepts the token of a renewal in the query, which access logs of proxies record. `false` accepts it
     /// only in the body.
     #[serde(rename = "query_tokens")]
@@ -104,6 +107,7 @@ impl Default for TokenSettings {
             refresh_idle_lifetime: sessions.refresh_idle_lifetime,
             refresh_grace: sessions.refresh_grace,
             new_sessions_per_minute: sessions.new_sessions_per_minute,
+            sessions_per_client: sessions.sessions_per_client,
             accepts_query_tokens: true,
         }
     }
@@ -118,6 +122,7 @@ impl TokenSettings {
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_grace: self.refresh_grace,
             new_sessions_per_minute: self.new_sessions_per_minute,
+            sessions_per_client: self.sessions_per_client,
         }
     }
 }

@@ -113,12 +113,14 @@ impl AccessTokenFactory {
             business,
             session,
             epoch,
+            sessions_version,
         } = user;
         let subject = AccessTokenSubject::User {
             id,
             business,
             session,
             epoch,
+            sessions_version,
         };
         self.draft(client, subject, granted, ExpiresIn::Absolute)
     }
@@ -185,12 +187,17 @@ pub(crate) fn issue(
     })
 }
 
-/// Returns the user of a token that is about to be issued, without a session.
-pub(crate) fn calling_user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
+/// Returns the user of a token that is about to be issued under this epoch and sessions version, without a session.
+pub(crate) fn calling_user(
+    id: UserId,
+    business: Option<BusinessId>,
+    (epoch, sessions_version): (u64, u64),
+) -> CallingUser {
     CallingUser {
         id,
         business,
         session: None,
         epoch,
+        sessions_version,
     }
 }

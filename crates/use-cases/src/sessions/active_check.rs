@@ -5,9 +5,9 @@ use domain::client::Client;
 use domain::identity::Identity;
 use domain::ids::FamilyId;
 use domain::lock_status::LockViolation;
-use domain::sessions::{FamilyStatus, RefreshFamily};
-use futures_util::future::{join, join3, join4, try_join_all};
-use ports::sessions::RefreshFamilies;
+use domain::sessions::{FamilyStatus, RefreshFamily, SessionsEnded};
+use futures_util::future::{join, join4, join5, try_join_all};
+use ports::sessions::{RefreshFamilies, SignInStatuses};
 use ports::{Clients, Clock, Identities, LockStatuses, StoreError, Stores};
 
 /// The reason why a token is inactive although it has a valid signature and has not expired.
@@ -17,6 +17,8 @@ pub enum InactiveReason {
     CredentialLocked,
     #[error("the credential was locked after the token was issued")]
     IssuedBeforeLock,
+    #[error("all sessions of the user were ended after the token was issued")]
+    SessionsEnded,
     #[error("the session of the token is revoked, closed or expired")]
     SessionInactive,
     #[error("a session that the token's session descends from is revoked")]
@@ -35,6 +37,12 @@ impl From<LockViolation> for InactiveReason {
             LockViolation::Locked => Self::CredentialLocked,
             LockViolation::IssuedBeforeLock => Self::IssuedBeforeLock,
         }
+    }
+}
+
+impl From<SessionsEnded> for InactiveReason {
+    fn from(_: SessionsEnded) -> Self {
+        Self::SessionsEnded
     }
 }
 
@@ -78,17 +86,21 @@ pub struct ActiveUser {
     pub identity: Identity,
     /// The session of the token, if it has one.
     pub session: Option<RefreshFamily>,
+    /// The sessions version under which the token is active. It is the one of the token, unless an end of all sessions
+    /// kept its session.
+    pub sessions_version: u64,
 }
 
 /// Checks whether a token with a valid signature that has not expired is still active (RFC 7662; docs/protocols.md
 /// "Active check"). All of this must hold:
 ///
 /// - The credential of its user is unlocked and still has the epoch that the token was issued under.
+/// - The sessions of its user were not ended together since it was issued, or its session was kept.
 /// - Its session, if it has one, is active and unexpired, and no ancestor of the session is revoked or absent.
 /// - Its user exists.
 /// - Its client is enabled and still has the client epoch that the token was issued under.
 ///
-/// Lock status and sessions are read linearizably, so the check sees everything that was acknowledged before it began.
+/// Lock status, sign-in and sessions are read linearizably, so the check sees everything that was acknowledged before it began.
 /// Clients may be cached for one second in each process. A read that overlaps a change may cache the old client for one
 /// more second. A change of a client therefore takes effect within two seconds.
 #[derive(Clone)]
@@ -96,6 +108,7 @@ pub struct ActiveCheck {
     pub(super) clients: Arc<dyn Clients>,
     pub(super) identities: Arc<dyn Identities>,
     pub(super) lock_statuses: Arc<dyn LockStatuses>,
+    pub(super) sign_in_statuses: Arc<dyn SignInStatuses>,
     pub(super) refresh_families: Arc<dyn RefreshFamilies>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -106,6 +119,7 @@ impl ActiveCheck {
             clients: stores.clients.clone(),
             identities: stores.identities.clone(),
             lock_statuses: stores.lock_statuses.clone(),
+            sign_in_statuses: stores.sign_in_statuses.clone(),
             refresh_families: stores.refresh_families.clone(),
             clock,
         }
@@ -136,7 +150,8 @@ impl ActiveCheck {
         }
     }
 
-    /// Checks the user part of a token and reports the first of: lock, session, ancestors, identity.
+    /// Checks the user part of a token and reports the first of: lock, end of all sessions, session,
+    /// ancestors, identity.
     pub async fn check_user(&self, user: &CallingUser) -> Result<ActiveUser, ActiveCheckError> {
         let session = async {
             match &user.session {
@@ -144,16 +159,23 @@ impl ActiveCheck {
                 None => Ok(None),
             }
         };
-        let (lock_status, session, identity) = join3(
+        let (lock_status, sign_in, session, identity) = join4(
             self.lock_statuses.read_linearizable(&user.id),
+            self.sign_in_statuses.read_linearizable(&user.id),
             session,
             self.identities.find(&user.id),
         )
         .await;
         lock_status?.judge(user.epoch).map_err(InactiveReason::from)?;
+        let sessions_version = sign_in?.judge(user.sessions_version, user.session.as_ref());
+        let sessions_version = sessions_version.map_err(InactiveReason::from)?;
         let session = session?;
         let identity = identity?.ok_or(InactiveReason::UserRemoved)?;
-        Ok(ActiveUser { identity, session })
+        Ok(ActiveUser {
+            identity,
+            session,
+            sessions_version,
+        })
     }
 
     /// Checks a session and all its ancestors.
@@ -187,18 +209,21 @@ impl ActiveCheck {
         Ok(())
     }
 
-    /// Checks the credential, ancestors, user and client of a family's refresh token. It checks neither the family
+    /// Checks the credential, sign-in, ancestors, user and client of a family's refresh token. It checks neither the family
     /// itself, which the caller has just read, nor the client epoch, which a family does not carry.
     pub(crate) async fn check_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
         let origin = &family.origin;
-        let (lock_status, ancestors, identity, client) = join4(
+        let (lock_status, sign_in, ancestors, identity, client) = join5(
             self.lock_statuses.read_linearizable(&origin.user),
+            self.sign_in_statuses.read_linearizable(&origin.user),
             self.check_ancestors(&origin.ancestors, Consistency::Linearizable),
             self.identities.find(&origin.user),
             self.clients.find(&origin.client),
         )
         .await;
         lock_status?.judge(origin.epoch).map_err(InactiveReason::from)?;
+        let sessions_version = sign_in?.judge(origin.sessions_version, Some(&family.id));
+        sessions_version.map_err(InactiveReason::from)?;
         ancestors?;
         identity?.ok_or(InactiveReason::UserRemoved)?;
         require_enabled(client?)?;

@@ -17,6 +17,7 @@ impl Issuance {
             clients: ports.stores.clients.clone(),
             identities: ports.stores.identities.clone(),
             lock_statuses: ports.stores.lock_statuses.clone(),
+            sign_in_statuses: ports.stores.sign_in_statuses.clone(),
             refresh_families: ports.stores.refresh_families.clone(),
             clock: ports.runtime.clock.clone(),
         };

@@ -1,18 +1,25 @@
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Call;
+use domain::caller::{Call, Cause};
 use domain::event::EventContext;
 use domain::ids::FamilyId;
 use domain::sessions::{
-    FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
+    FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, RevocationReason, SignInStatus, Verdict,
+    events,
 };
 use domain::time::{self, Timestamp};
-use ports::sessions::{CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
-use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreError};
+use ports::sessions::{ActiveFamilies, CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
+use ports::{Clock, Randomness, StoreError};
 
+use super::session_revoker::SessionRevoker;
 use super::session_start_limiter::SessionStartLimiter;
 use super::{SessionPorts, SessionSettings, TokenError};
+
+/// The maximum number of sessions that one start ends. There is one too many, except after a lowered limit or starts
+/// whose process died; later starts end the rest.
+const MAX_ENDED_AT_A_START: usize = 16;
 
 /// Reads and writes refresh token families, with their lifetimes, events and wire form.
 pub(crate) struct Sessions {
@@ -20,11 +27,13 @@ pub(crate) struct Sessions {
     refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    audit: Arc<dyn AuditTrail>,
+    revoker: SessionRevoker,
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
     start_limiter: SessionStartLimiter,
+    /// 0 means no limit.
+    limit_per_client: usize,
 }
 
 impl Sessions {
@@ -34,11 +43,12 @@ impl Sessions {
             refresh_token_codec: ports.refresh_token_codec.clone(),
             clock: ports.runtime.clock.clone(),
             randomness: ports.runtime.randomness.clone(),
-            audit: ports.runtime.audit.clone(),
+            revoker: SessionRevoker::new(&ports.stores, &ports.runtime),
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
             start_limiter: SessionStartLimiter::new(settings.new_sessions_per_minute),
+            limit_per_client: usize::try_from(settings.sessions_per_client).unwrap_or(usize::MAX),
         }
     }
 
@@ -117,9 +127,9 @@ impl Sessions {
             .map_err(|wait| TokenError::TooManySessions { wait })
     }
 
-    /// Starts the family of its first refresh token. A branch expires no later than `ends_at`, the end of its parent.
-    /// Returns whether this call inserted the family: `false` if an earlier attempt of the same call did, or another use
-    /// of the same validation token.
+    /// Starts the family of its first refresh token, and ends the least recently renewed ones beyond the limit. A branch
+    /// expires no later than `ends_at`, the end of its parent. Returns whether this call inserted the family: `false` if
+    /// an earlier attempt of the same call did, or another use of the same validation token.
     pub(crate) async fn start(
         &self,
         call: &Call,
@@ -135,13 +145,49 @@ impl Sessions {
             generation: first.generation,
             nonce: first.nonce,
             previous_nonce: None,
+            started_at: Some(now),
             rotated_at: now,
             absolute_expires_at,
             idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
             status: FamilyStatus::Active,
         };
         let event = events::start_event(self.event_context(call, now), &family);
-        self.families.start(&family, event).await
+        let is_new = self.families.start(&family, event).await?;
+        self.end_least_recent(call, &family).await?;
+        Ok(is_new)
+    }
+
+    /// Revokes the least recently renewed sessions of the user that are more than the client may have. It follows the
+    /// start, so that a start that fails ends no session, and parallel starts find the same sessions to end. If the
+    /// process dies in between, the next start ends them.
+    async fn end_least_recent(&self, call: &Call, started: &RefreshFamily) -> Result<(), StoreError> {
+        let Some(kept) = NonZero::new(self.limit_per_client) else {
+            return Ok(());
+        };
+        let origin = &started.origin;
+        let active = ActiveFamilies {
+            user: origin.user.clone(),
+            epoch: origin.epoch,
+            sign_in: SignInStatus {
+                sessions_version: origin.sessions_version,
+                kept_session: None,
+            },
+            at: started.rotated_at,
+        };
+        let found = self
+            .families
+            .find_least_recent(&active, &origin.client, kept.get(), MAX_ENDED_AT_A_START);
+        for family in found.await? {
+            if family.id != started.id {
+                self.revoke_family(call, &family, RevocationReason::Limit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stamps a kept session with the sessions version that kept it.
+    pub(crate) async fn stamp(&self, id: &FamilyId, sessions_version: u64) -> Result<(), StoreError> {
+        self.families.stamp(id, sessions_version).await
     }
 
     /// Returns the family as a rotation at `now` would leave it, with a fresh nonce. Writes nothing.
@@ -173,31 +219,14 @@ impl Sessions {
         }
     }
 
-    /// Revokes a family. If this call revoked it, an event and an audit record name the caller. Nothing changes if the
-    /// family is closed or revoked already, except that a logout also revokes a closed one.
+    /// Revokes a family, as [`SessionRevoker::revoke`] does.
     pub(crate) async fn revoke_family(
         &self,
         call: &Call,
         family: &RefreshFamily,
         reason: RevocationReason,
     ) -> Result<(), StoreError> {
-        if !family.can_be_revoked(reason) {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let event = events::revocation_event(self.event_context(call, now), family, reason);
-        if self.families.revoke(&family.id, reason, event).await? {
-            let record = AuditRecord::new(now, "endSession", AuditOutcome::Done).in_call(call);
-            self.audit.record(&AuditRecord {
-                object: vec![
-                    ("user", family.origin.user.to_string()),
-                    ("session", family.id.to_string()),
-                ],
-                reason: Some(reason.as_str().to_owned()),
-                ..record
-            });
-        }
-        Ok(())
+        self.revoker.revoke(Cause::Call(call), family, reason).await
     }
 
     fn event_context(&self, call: &Call, now: Timestamp) -> EventContext {

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use domain::caller::{Call, CallingUser};
 use domain::ids::{FamilyId, UserId};
 use domain::sessions::{AccessToken, RevocationReason};
-use futures_util::future::join;
+use futures_util::future::join3;
 use ports::LockStatuses;
-use ports::sessions::TokenSigner;
+use ports::sessions::{SignInStatuses, TokenSigner};
 
 use super::active_check::{ActiveCheck, ActiveCheckError, ActiveUser, Consistency, InactiveReason};
 use super::lifecycle::Sessions;
@@ -72,13 +72,15 @@ pub(crate) enum Subject<'a> {
     User(&'a Call, UserSubject),
 }
 
-/// A user, and the epoch and sessions that the token depends on.
+/// A user, and the epoch, versions and sessions that the token depends on.
 #[derive(Debug, Clone)]
 pub(crate) struct UserSubject {
     pub(crate) id: UserId,
     /// The epoch of the presented token, or the one read before the write. Never read again after the write: see
     /// [`MintGate::mint`].
     pub(crate) epoch: u64,
+    /// The sessions version, taken like the epoch.
+    pub(crate) sessions_version: u64,
     /// The session that the path presents, continues or starts.
     pub(crate) family: Option<FamilyId>,
     /// The sessions that it descends from.
@@ -89,6 +91,7 @@ pub(crate) struct UserSubject {
 /// lock (docs/protocols.md "Mint gate").
 pub(crate) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
+    sign_in_statuses: Arc<dyn SignInStatuses>,
     active_check: ActiveCheck,
     sessions: Arc<Sessions>,
     signer: Arc<dyn TokenSigner>,
@@ -98,6 +101,7 @@ impl MintGate {
     pub(crate) fn new(ports: &SessionPorts, active_check: ActiveCheck, sessions: Arc<Sessions>) -> Self {
         Self {
             lock_statuses: ports.stores.lock_statuses.clone(),
+            sign_in_statuses: ports.stores.sign_in_statuses.clone(),
             active_check,
             sessions,
             signer: ports.signer.clone(),
@@ -107,9 +111,12 @@ impl MintGate {
     /// Writes, then checks, then signs.
     ///
     /// 1. Awaits the path's write: it rotates, closes, consumes or inserts.
-    /// 2. Reads lock status and ancestors, after the write. A locked credential is 412; another epoch or a revoked
-    ///    ancestor is 401. In each of these cases the family of the path is revoked.
+    /// 2. Reads lock status, sign-in and ancestors, after the write. A locked credential is 412; another epoch or
+    ///    sessions version or a revoked ancestor is 401. In each of these cases the family of the path is revoked.
     /// 3. Calls `issue` with the signer.
+    ///
+    /// An end of all sessions is seen like a lock: it, too, is one write that raises a number. A session that the end
+    /// kept passes under its old version, and is then stamped with the new one.
     ///
     /// A lock writes once, answers 204 and reads no session. If its write comes first, the mint reads "locked" after
     /// its own write. If the write of the mint comes first, the lock raises the epoch, and the session of the mint has
@@ -132,10 +139,18 @@ impl MintGate {
             WriteEffect::Changed(written) => (written, Consistency::AfterWrite),
             WriteEffect::Unchanged(written) => (written, Consistency::Linearizable),
         };
+        let mut signer = Signer {
+            signer: &*self.signer,
+            sessions_version: None,
+        };
         if let Subject::User(call, user) = &subject {
-            self.check(call, user, consistency).await?;
+            let sessions_version = self.check(call, user, consistency).await?;
+            if sessions_version != user.sessions_version {
+                self.try_stamp(user.family.as_ref(), sessions_version).await;
+                signer.sessions_version = Some(sessions_version);
+            }
         }
-        Ok(Minted(issue(written, &Signer(&*self.signer))?))
+        Ok(Minted(issue(written, &signer)?))
     }
 
     /// Checks the subject early, only so that a lock is reported before other errors. This check does not protect: a
@@ -143,7 +158,7 @@ impl MintGate {
     ///
     /// The family of a rejected subject is revoked, with an event that names this caller.
     pub(crate) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
-        self.check(call, user, Consistency::Linearizable).await
+        self.check(call, user, Consistency::Linearizable).await.map(drop)
     }
 
     /// Rejects a calling user whose own token is not active, because the tokens minted for the user depend on that
@@ -158,18 +173,28 @@ impl MintGate {
         }
     }
 
-    async fn check(&self, call: &Call, user: &UserSubject, consistency: Consistency) -> Result<(), TokenError> {
+    /// Returns the sessions version under which the subject is active.
+    async fn check(&self, call: &Call, user: &UserSubject, consistency: Consistency) -> Result<u64, TokenError> {
         let lock_status = async {
             match consistency {
                 Consistency::Linearizable => self.lock_statuses.read_linearizable(&user.id).await,
                 Consistency::AfterWrite => self.lock_statuses.read_after_write(&user.id).await,
             }
         };
+        let sign_in = async {
+            match consistency {
+                Consistency::Linearizable => self.sign_in_statuses.read_linearizable(&user.id).await,
+                Consistency::AfterWrite => self.sign_in_statuses.read_after_write(&user.id).await,
+            }
+        };
         let ancestors = self.active_check.check_ancestors(&user.ancestors, consistency);
-        let (lock_status, ancestors) = join(lock_status, ancestors).await;
+        let (lock_status, sign_in, ancestors) = join3(lock_status, sign_in, ancestors).await;
         let lock_check = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
-        match lock_check.map_err(ActiveCheckError::from).and(ancestors) {
-            Ok(()) => Ok(()),
+        let sign_in_check = sign_in?.judge(user.sessions_version, user.family.as_ref());
+        let checked = lock_check.and_then(|()| sign_in_check.map_err(InactiveReason::from));
+        let checked = checked.map_err(ActiveCheckError::from);
+        match checked.and_then(|sessions_version| ancestors.map(|()| sessions_version)) {
+            Ok(sessions_version) => Ok(sessions_version),
             Err(ActiveCheckError::Store(error)) => Err(error.into()),
             Err(ActiveCheckError::Inactive(reason)) => {
                 Err(self.reject_inactive(call, user.family.as_ref(), reason).await)
@@ -177,11 +202,12 @@ impl MintGate {
         }
     }
 
-    /// Returns the error of an inactive subject. Revokes its family if the reason is a lock or a revoked ancestor:
-    /// neither of these wrote to the family, so the first request that is rejected pushes its `session.revoked`.
+    /// Returns the error of an inactive subject. Revokes its family if the reason is a lock, an end of all
+    /// sessions or a revoked ancestor: none of these wrote to the family, so the first request that is rejected pushes its `session.revoked`.
     async fn reject_inactive(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
         let revocation = match reason {
             InactiveReason::CredentialLocked | InactiveReason::IssuedBeforeLock => Some(RevocationReason::Lock),
+            InactiveReason::SessionsEnded => Some(RevocationReason::SessionsEnded),
             InactiveReason::AncestorRevoked => Some(RevocationReason::Ancestor),
             InactiveReason::SessionInactive
             | InactiveReason::UserRemoved
@@ -194,6 +220,21 @@ impl MintGate {
         match reason {
             InactiveReason::CredentialLocked => TokenError::CredentialLocked,
             reason => reject(call, family, RejectionReason::Inactive(reason)),
+        }
+    }
+
+    /// Stamps a kept session with the version that kept it, or logs that it failed. It stays kept, and the next renewal
+    /// tries again.
+    ///
+    /// The version was read when the session was active under it. If all sessions are ended again before the stamp, the
+    /// next check finds a higher version.
+    async fn try_stamp(&self, family: Option<&FamilyId>, sessions_version: u64) {
+        let Some(family) = family else { return };
+        if let Err(error) = self.sessions.stamp(family, sessions_version).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a kept session could not be stamped with its sessions version; the next renewal tries again"
+            );
         }
     }
 
@@ -210,10 +251,18 @@ impl MintGate {
 }
 
 /// The signer, which `issue` gets once the checks have passed.
-pub(crate) struct Signer<'a>(&'a dyn TokenSigner);
+pub(crate) struct Signer<'a> {
+    signer: &'a dyn TokenSigner,
+    /// The sessions version that the token gets instead of its own: its session was kept under it.
+    sessions_version: Option<u64>,
+}
 
 impl Signer<'_> {
     pub(crate) fn sign(&self, token: &AccessToken) -> Result<String, UseCaseError> {
-        Ok(self.0.sign(token)?)
+        let Some(sessions_version) = self.sessions_version else {
+            return Ok(self.signer.sign(token)?);
+        };
+        let token = token.clone().under_sessions_version(sessions_version);
+        Ok(self.signer.sign(&token)?)
     }
 }

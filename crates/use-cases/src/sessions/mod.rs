@@ -9,6 +9,7 @@ mod lifecycle;
 mod mint_gate;
 mod rejection;
 mod session_eraser;
+mod session_revoker;
 mod session_start_limiter;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use mint_gate::Minted;
 pub(crate) use mint_gate::{MintGate, Subject, UserSubject, WriteEffect};
 pub(crate) use rejection::{RejectionReason, reject};
 pub use session_eraser::SessionEraser;
+pub(crate) use session_revoker::SessionRevoker;
 
 /// The lifetimes and limits of sessions that the operator sets.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ pub struct SessionSettings {
     /// The maximum number of sessions of one user that one client may start in a minute, in one process. 0 means no
     /// limit.
     pub new_sessions_per_minute: u32,
+    /// The maximum number of active sessions of one user through one client. Starting one more ends the least recently
+    /// renewed one. 0 means no limit.
+    pub sessions_per_client: u32,
 }
 
 impl Default for SessionSettings {
@@ -53,6 +58,8 @@ impl Default for SessionSettings {
             refresh_grace: Duration::from_secs(30),
             // Prevents a stolen token from filling the store.
             new_sessions_per_minute: 30,
+            // More than the devices of a person. Each is a stored record for up to 30 days.
+            sessions_per_client: 100,
         }
     }
 }

@@ -47,7 +47,11 @@ impl ChangeApp {
         request: ChangeAppRequest,
     ) -> Result<Minted<IssuedValidationToken>, TokenError> {
         let calling = call.user.as_ref().ok_or(TokenError::NotPermitted)?;
-        let ActiveUser { identity, session } = self.gate.check_caller(call, calling).await?;
+        let ActiveUser {
+            identity,
+            session,
+            sessions_version,
+        } = self.gate.check_caller(call, calling).await?;
         tracing::Span::current().record("session", calling.session.as_ref().map(FamilyId::as_str));
         let target = self.access_tokens.enabled_client(&request.target_client).await?;
         let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
@@ -64,6 +68,7 @@ impl ChangeApp {
         let subject = UserSubject {
             id: calling.id.clone(),
             epoch: calling.epoch,
+            sessions_version,
             family: calling.session.clone(),
             ancestors,
         };

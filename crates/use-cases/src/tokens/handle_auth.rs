@@ -8,6 +8,8 @@ use domain::group::AssertedGroups;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use domain::tokens::Assertion;
+use futures_util::future::join;
+use ports::sessions::SignInStatuses;
 use ports::{Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, Randomness};
 
 use super::assertion_guard::AssertionGuard;
@@ -37,6 +39,7 @@ pub struct HandleAuthRequest {
 pub struct HandleAuth {
     directory: Directory,
     lock_statuses: Arc<dyn LockStatuses>,
+    sign_in_statuses: Arc<dyn SignInStatuses>,
     validation_tokens: Arc<ValidationTokenIssuer>,
     assertions: AssertionGuard,
 }
@@ -66,6 +69,7 @@ impl HandleAuth {
                 default_roles: settings.saml_default_roles.clone(),
             },
             lock_statuses: stores.lock_statuses.clone(),
+            sign_in_statuses: stores.sign_in_statuses.clone(),
             validation_tokens,
             assertions: AssertionGuard::new(ports),
         }
@@ -106,7 +110,7 @@ impl HandleAuth {
             None => return Err(TokenError::UserNotFound),
         };
         tracing::Span::current().record("user", identity.id.as_str());
-        let epoch = self.read_epoch(&identity.id, &login).await?;
+        let (epoch, sessions_version) = self.read_versions(&identity.id, &login).await?;
         if request
             .business
             .as_ref()
@@ -120,6 +124,7 @@ impl HandleAuth {
         let subject = UserSubject {
             id: identity.id,
             epoch,
+            sessions_version,
             family: None,
             ancestors: Vec::new(),
         };
@@ -138,21 +143,26 @@ impl HandleAuth {
             .await
     }
 
-    /// Returns the epoch of an unlocked user who has this login. It is read before the write of this path; the mint gate
-    /// detects a lock in between.
+    /// Returns the epoch and the sessions version of an unlocked user who has this login. They are read before the write of
+    /// this path; the mint gate detects a lock or an end of all sessions in between.
     ///
     /// The login is read again after the epoch. Without it: A finds the user `ana` by the login. B removes `ana`, and the
     /// epoch is raised. A reads the raised epoch. B makes `ana` again, for another person. A's validation token would
     /// fit that person.
-    async fn read_epoch(&self, user: &UserId, login: &str) -> Result<u64, TokenError> {
-        let lock_status = self.lock_statuses.read_linearizable(user).await?;
+    async fn read_versions(&self, user: &UserId, login: &str) -> Result<(u64, u64), TokenError> {
+        let (lock_status, sign_in) = join(
+            self.lock_statuses.read_linearizable(user),
+            self.sign_in_statuses.read_linearizable(user),
+        )
+        .await;
+        let lock_status = lock_status?;
         if lock_status.is_locked {
             return Err(TokenError::CredentialLocked);
         }
         let found = self.directory.identities.find(user).await?;
         let has_login = |identity: Identity| identity.logins().iter().any(|own| own == login);
         if found.is_some_and(has_login) {
-            Ok(lock_status.epoch)
+            Ok((lock_status.epoch, sign_in?.sessions_version))
         } else {
             Err(TokenError::UserNotFound)
         }

@@ -11,6 +11,7 @@ use domain::group::AssertedGroups;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::sessions::{Origin, RefreshToken, SignedRefreshToken, Verdict};
 use domain::time::Timestamp;
+use ports::sessions::SignInStatuses;
 use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{
     AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, MetricEvent, RenewalOutcome, RequestLimit, Telemetry,
@@ -59,6 +60,7 @@ pub struct RenewToken {
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
     lock_statuses: Arc<dyn LockStatuses>,
+    sign_in_statuses: Arc<dyn SignInStatuses>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
     audit: Arc<dyn AuditTrail>,
@@ -118,6 +120,7 @@ impl RenewToken {
             validation_tokens: ports.stores.validation_tokens.clone(),
             hasher: ports.crypto.hasher.clone(),
             lock_statuses: ports.stores.lock_statuses.clone(),
+            sign_in_statuses: ports.stores.sign_in_statuses.clone(),
             clock: ports.runtime.clock.clone(),
             telemetry: ports.runtime.telemetry.clone(),
             audit: ports.runtime.audit.clone(),
@@ -279,6 +282,7 @@ impl NewSession {
             groups: groups.names,
             ancestors,
             epoch: user.epoch,
+            sessions_version: user.sessions_version,
             administrative_groups: groups.administrative,
         };
         Self { first, origin, ends_at }

@@ -75,6 +75,7 @@ impl ValidationTokenIssuer {
             business: new.business,
             groups: new.groups.names,
             epoch: new.subject.epoch,
+            sessions_version: new.subject.sessions_version,
             ancestors: new.subject.ancestors.clone(),
             session_expires_at: new.session_expires_at,
             ip: new.ip,

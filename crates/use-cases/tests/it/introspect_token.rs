@@ -249,6 +249,9 @@ async fn introspection_fails_if_a_store_is_unavailable() {
             assert!(result.is_err(), "call {number}: {result:?}");
             number += 1;
         }
-        assert_eq!(number, 5, "session, ancestor, lock status, user and client are read");
+        assert_eq!(
+            number, 6,
+            "session, ancestor, lock status, sign-in, user and client are read"
+        );
     }
 }

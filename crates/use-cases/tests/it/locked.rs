@@ -15,16 +15,16 @@ use test_support::fault_injection::Interleave;
 use test_support::fixtures::{client_id, remove_user};
 
 /// The tokens that the minting paths present.
-struct HeldTokens {
-    user: UserId,
-    refresh_token: String,
+pub(crate) struct HeldTokens {
+    pub(crate) user: UserId,
+    pub(crate) refresh_token: String,
     validation_token: String,
     /// A validation token from `change-app`.
     changed: String,
-    holder: Call,
+    pub(crate) holder: Call,
 }
 
-async fn issue_tokens(app: &TestApp) -> HeldTokens {
+pub(crate) async fn issue_tokens(app: &TestApp) -> HeldTokens {
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
     let holder = app.caller_of(&tokens);
@@ -38,7 +38,10 @@ async fn issue_tokens(app: &TestApp) -> HeldTokens {
 }
 
 /// Runs each minting path, and returns the answers by name.
-async fn every_path(tokens: &TokensUseCases, held: &HeldTokens) -> Vec<(&'static str, Result<(), TokenError>)> {
+pub(crate) async fn every_path(
+    tokens: &TokensUseCases,
+    held: &HeldTokens,
+) -> Vec<(&'static str, Result<(), TokenError>)> {
     let refresh = &held.refresh_token;
     let drop_tokens = |answer: Result<IssuedTokens, TokenError>| answer.map(drop);
     let issued = tokens
@@ -200,17 +203,20 @@ async fn a_replay_by_a_locked_user_reports_the_lock() {
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock));
 }
 
+/// The minting paths and a write of each.
+pub(crate) const WRITES: [(&str, &str); 7] = [
+    ("families.rotate", "by refresh token"),
+    ("families.close", "closing"),
+    ("families.start", "by identity provider"),
+    ("validation_tokens.consume", "by validation token"),
+    ("validation_tokens.consume", "by a change-app token"),
+    ("validation_tokens.issue", "handle-auth"),
+    ("validation_tokens.issue", "change-app"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_path_detects_a_lock_after_its_write() {
-    for (write, path) in [
-        ("families.rotate", "by refresh token"),
-        ("families.close", "closing"),
-        ("families.start", "by identity provider"),
-        ("validation_tokens.consume", "by validation token"),
-        ("validation_tokens.consume", "by a change-app token"),
-        ("validation_tokens.issue", "handle-auth"),
-        ("validation_tokens.issue", "change-app"),
-    ] {
+    for (write, path) in WRITES {
         for is_unlocked_again in [false, true] {
             let app = Arc::new(TestApp::new().await);
             let held = issue_tokens(&app).await;
@@ -231,12 +237,12 @@ async fn every_path_detects_a_lock_after_its_write() {
             assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
             assert_eq!(app.signer.signatures(), before, "{path}");
             assert!(app.renewable_tokens(&held.user).await.is_empty(), "{path}");
-            assert_family_revoked(&app, path, &held).await;
+            assert_family_revoked(&app, path, &held, RevocationReason::Lock).await;
         }
     }
 }
 
-async fn mint_by_path(path: &str, tokens: &TokensUseCases, held: &HeldTokens) -> Result<(), TokenError> {
+pub(crate) async fn mint_by_path(path: &str, tokens: &TokensUseCases, held: &HeldTokens) -> Result<(), TokenError> {
     let request = match path {
         "by refresh token" => by_token(&held.refresh_token, true),
         "closing" => by_token(&held.refresh_token, false),
@@ -255,8 +261,8 @@ async fn mint_by_path(path: &str, tokens: &TokensUseCases, held: &HeldTokens) ->
     renew(tokens, request).await.map(drop)
 }
 
-/// Asserts that the family that the path wrote or presented was revoked because of the lock.
-async fn assert_family_revoked(app: &TestApp, path: &str, held: &HeldTokens) {
+/// Asserts that the family that the path wrote or presented was revoked for the reason.
+pub(crate) async fn assert_family_revoked(app: &TestApp, path: &str, held: &HeldTokens, reason: RevocationReason) {
     let own = app.decode(&held.refresh_token).family;
     let families = app.families(&held.user).await;
     let met = match path {
@@ -267,7 +273,7 @@ async fn assert_family_revoked(app: &TestApp, path: &str, held: &HeldTokens) {
         _ => return,
     };
     let status = met.unwrap().status;
-    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock), "{path}");
+    assert_eq!(status, FamilyStatus::Revoked(reason), "{path}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

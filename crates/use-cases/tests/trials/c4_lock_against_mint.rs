@@ -1,4 +1,4 @@
-//! C4: a lock against every minting path, each call of each path delayed at random.
+//! C4: a lock or an end of all sessions against every minting path, each call of each path delayed at random.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use domain::caller::Call;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
+use domain::sessions::SignInStatus;
 use fastrand::Rng;
+use ports::sessions::SignInStatuses;
 use ports::{LockStatuses, StoreError};
 use tokio::sync::Barrier;
 use use_cases::sessions::TokenError;
@@ -19,16 +21,31 @@ use crate::store::Store;
 use crate::summary::{Summary, ensure, rounds, seed};
 use test_support::TestApp;
 use test_support::app::GRACE;
-use test_support::calls::{PORTAL, address_of, by_identity_provider, by_token, caller, renew, renew_as, saml_login};
+use test_support::calls::{
+    PORTAL, address_of, by_identity_provider, by_token, caller, end_sessions, renew, renew_as, saml_login,
+};
 use test_support::fault_injection::{FaultInjector, on_a_thread, with_faults};
 use test_support::fixtures::client_id;
 
-races!(no_path_mints_after_a_lock, a_mint_that_ignores_the_lock_is_detected,);
+races!(
+    no_path_mints_after_a_lock,
+    no_session_survives_an_end_of_all,
+    a_mint_that_ignores_the_lock_is_detected,
+    a_mint_that_ignores_the_end_is_detected,
+);
 
-/// The number of tasks that mint during the lock.
+/// The command that ends everything that the user holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Lock,
+    LockAndUnlock,
+    EndSessions,
+}
+
+/// The number of tasks that mint during the command.
 const MINTERS: usize = 4;
 
-const MINTED_AFTER_LOCK: &str = "began after the lock's answer and succeeded";
+const MINTED_AFTER_COMMAND: &str = "began after the command's answer and succeeded";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
@@ -96,6 +113,20 @@ impl LockStatuses for NeverLocked {
     }
 }
 
+/// A broken store of sign-in statuses, which the trial must detect.
+struct NeverEnded;
+
+#[async_trait]
+impl SignInStatuses for NeverEnded {
+    async fn read_linearizable(&self, _: &UserId) -> Result<SignInStatus, StoreError> {
+        Ok(SignInStatus::default())
+    }
+
+    async fn read_after_write(&self, user: &UserId) -> Result<SignInStatus, StoreError> {
+        self.read_linearizable(user).await
+    }
+}
+
 /// The tokens that the user holds before the race.
 #[derive(Clone)]
 struct HeldTokens {
@@ -125,7 +156,7 @@ impl HeldTokens {
 /// The attempt of one minting task.
 struct Attempt {
     path: Path,
-    /// The attempt began after the lock was answered.
+    /// The attempt began after the command was answered.
     is_late: bool,
     /// The refresh or validation token in the answer, if any.
     outcome: Result<Option<String>, TokenError>,
@@ -135,18 +166,18 @@ struct Attempt {
 struct RaceSetup {
     app: TestApp,
     pace: Pace,
-    /// The minting tasks read a broken store, in which no user is ever locked.
-    ignores_locks: bool,
+    /// The minting tasks read broken stores, in which no user is ever locked and no sessions end.
+    ignores_commands: bool,
 }
 
 impl RaceSetup {
-    async fn new(store: Store, ignores_locks: bool) -> Self {
+    async fn new(store: Store, ignores_commands: bool) -> Self {
         let app = store.app(GRACE).await;
         let pace = store.pace(&app);
         Self {
             app,
             pace,
-            ignores_locks,
+            ignores_commands,
         }
     }
 
@@ -157,21 +188,34 @@ impl RaceSetup {
             pace: self.pace.clone(),
         });
         let mut stores = with_faults(&self.app.stores, &delays);
-        if self.ignores_locks {
+        if self.ignores_commands {
             stores.lock_statuses = Arc::new(NeverLocked);
+            stores.sign_in_statuses = Arc::new(NeverEnded);
         }
         self.app.with_stores(&stores)
     }
 }
 
 async fn no_path_mints_after_a_lock(store: Store) {
-    let mut summary = Summary::of("c4 lock against mint", store);
+    let command = |rng: &mut Rng| match rng.usize(..4) {
+        0 => Command::LockAndUnlock,
+        _ => Command::Lock,
+    };
+    run("c4 lock against mint", store, command).await;
+}
+
+async fn no_session_survives_an_end_of_all(store: Store) {
+    run("c4 end of all sessions against mint", store, |_| Command::EndSessions).await;
+}
+
+async fn run(name: &str, store: Store, command: impl Fn(&mut Rng) -> Command) {
+    let mut summary = Summary::of(name, store);
     let setup = RaceSetup::new(store, false).await;
     let [mut before, mut rejected, mut late] = [0; 3];
     for _ in 0..rounds(store, 60) {
         let mut rng = summary.rng();
-        let is_unlocked_again = rng.usize(..4) == 0;
-        let (held, attempts) = race(&setup, &mut rng, is_unlocked_again).await;
+        let command = command(&mut rng);
+        let (held, attempts) = race(&setup, &mut rng, command).await;
         for attempt in &attempts {
             match (attempt.is_late, &attempt.outcome) {
                 (true, _) => late += 1,
@@ -179,22 +223,31 @@ async fn no_path_mints_after_a_lock(store: Store) {
                 (false, Err(_)) => rejected += 1,
             }
         }
-        summary.add(judge(&setup.app, &held, attempts, is_unlocked_again).await);
+        summary.add(judge(&setup.app, &held, attempts, command).await);
     }
     println!(
-        "c4 ({store}): {before} mints succeeded, {rejected} were rejected after the lock, {late} began after its answer"
+        "{name} ({store}): {before} mints succeeded, {rejected} were rejected after the command, {late} began after its \
+         answer"
     );
     summary.end();
 }
 
 async fn a_mint_that_ignores_the_lock_is_detected(store: Store) {
+    detect(store, Command::Lock).await;
+}
+
+async fn a_mint_that_ignores_the_end_is_detected(store: Store) {
+    detect(store, Command::EndSessions).await;
+}
+
+async fn detect(store: Store, command: Command) {
     let setup = RaceSetup::new(store, true).await;
     let mut rng = Rng::with_seed(seed());
     let mut races = 0;
     loop {
-        let (held, attempts) = race(&setup, &mut rng, false).await;
-        let judgement = judge(&setup.app, &held, attempts, false).await;
-        if judgement.is_err_and(|error| error.ends_with(MINTED_AFTER_LOCK)) {
+        let (held, attempts) = race(&setup, &mut rng, command).await;
+        let judgement = judge(&setup.app, &held, attempts, command).await;
+        if judgement.is_err_and(|error| error.ends_with(MINTED_AFTER_COMMAND)) {
             break;
         }
         races += 1;
@@ -218,7 +271,7 @@ async fn issue_tokens(app: &TestApp) -> HeldTokens {
     }
 }
 
-async fn race(setup: &RaceSetup, rng: &mut Rng, is_unlocked_again: bool) -> (HeldTokens, Vec<Attempt>) {
+async fn race(setup: &RaceSetup, rng: &mut Rng, command: Command) -> (HeldTokens, Vec<Attempt>) {
     let (app, pace) = (&setup.app, &setup.pace);
     let held = issue_tokens(app).await;
     let barrier = Arc::new(Barrier::new(MINTERS + 1));
@@ -240,9 +293,12 @@ async fn race(setup: &RaceSetup, rng: &mut Rng, is_unlocked_again: bool) -> (Hel
     let delay = rng.usize(..60);
     barrier.wait().await;
     pace.yield_to_others(delay).await;
-    app.lock(&held.user).await;
+    match command {
+        Command::Lock | Command::LockAndUnlock => app.lock(&held.user).await,
+        Command::EndSessions => end_sessions(&app.tokens, &held.user, None).await,
+    }
     answered.store(true, Ordering::SeqCst);
-    if is_unlocked_again {
+    if command == Command::LockAndUnlock {
         pace.yield_to_others(rng.usize(..20)).await;
         app.unlock(&held.user).await;
     }
@@ -284,17 +340,13 @@ async fn change_app(tokens: &TokensUseCases, caller: &Call) -> Result<String, To
     Ok(issued.validation_token.reveal().to_owned())
 }
 
-async fn judge(
-    app: &TestApp,
-    held: &HeldTokens,
-    attempts: Vec<Attempt>,
-    is_unlocked_again: bool,
-) -> Result<(), String> {
+async fn judge(app: &TestApp, held: &HeldTokens, attempts: Vec<Attempt>, command: Command) -> Result<(), String> {
     for attempt in attempts.iter().filter(|attempt| attempt.is_late) {
-        // A login after the unlock is a new session.
-        let may_be_new = is_unlocked_again && [Path::ByIdentityProvider, Path::HandleAuth].contains(&attempt.path);
+        // A login after the unlock or after the end is a new session.
+        let may_be_new =
+            command != Command::Lock && [Path::ByIdentityProvider, Path::HandleAuth].contains(&attempt.path);
         ensure(attempt.outcome.is_err() || may_be_new, || {
-            format!("{:?} {MINTED_AFTER_LOCK}", attempt.path)
+            format!("{:?} {MINTED_AFTER_COMMAND}", attempt.path)
         })?;
     }
     for attempt in &attempts {
@@ -304,8 +356,8 @@ async fn judge(
         );
         ensure(is_rejection, || format!("{:?}: {:?}", attempt.path, attempt.outcome))?;
     }
-    if is_unlocked_again {
-        return require_no_old_session(app, held).await;
+    if command != Command::Lock {
+        return require_no_old_session(app, held, command).await;
     }
     let mut minted: Vec<_> = attempts
         .into_iter()
@@ -340,13 +392,17 @@ async fn require_no_renewal(app: &TestApp, minted: &[String], when: &str) -> Res
     Ok(())
 }
 
-/// Requires that every session from before the lock has ended.
-async fn require_no_old_session(app: &TestApp, held: &HeldTokens) -> Result<(), String> {
+/// Requires that every session from before the command has ended.
+async fn require_no_old_session(app: &TestApp, held: &HeldTokens, command: Command) -> Result<(), String> {
     for token in app.renewable_tokens(&held.user).await {
-        let epoch = app.family_of(&token).await.origin.epoch;
-        ensure(epoch == 1, || {
-            format!("a session of epoch {epoch} is renewable after lock and unlock")
+        let origin = app.family_of(&token).await.origin;
+        let number = match command {
+            Command::Lock | Command::LockAndUnlock => origin.epoch,
+            Command::EndSessions => origin.sessions_version,
+        };
+        ensure(number == 1, || {
+            format!("a session of epoch or version {number} is renewable after {command:?}")
         })?;
     }
-    require_no_renewal(app, &held.tokens(), "after lock and unlock").await
+    require_no_renewal(app, &held.tokens(), &format!("after {command:?}")).await
 }

@@ -5,10 +5,10 @@ use domain::sessions::{Closure, FamilyStatus, PresentedToken, RefreshFamily, Rev
 use domain::time::{self, Timestamp};
 use ports::sessions::CloseOutcome;
 
-use super::{GRACE, close, find, pending, race_to_rotate, revoke, rotate_current, start, start_event};
+use super::{GRACE, close, find, foreign_tokens, pending, race_to_rotate, revoke, rotate_current, start, start_event};
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::fixtures::{at, before, family, foreign_tokens, full_family, presented_token};
+use crate::fixtures::{at, before, family, full_family, presented_token};
 use crate::race::{CALLERS, count, run_concurrently};
 use ports::Stores;
 

@@ -2,6 +2,7 @@ use domain::caller::{Call, CallingUser};
 use domain::client::Client;
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
+use futures_util::future::join;
 
 use super::{NewSession, RenewToken, RenewalResult};
 use crate::sessions::{ActiveUser, Subject, TokenError, UserSubject, WriteEffect, calling_user, issue};
@@ -42,7 +43,11 @@ impl RenewToken {
         own: Result<Client, TokenError>,
     ) -> RenewalResult {
         // This comes before the check of the client's set-up, because a lock is reported before other errors.
-        let ActiveUser { session, .. } = self.gate.check_caller(call, calling).await?;
+        let ActiveUser {
+            session,
+            sessions_version,
+            ..
+        } = self.gate.check_caller(call, calling).await?;
         let own = require_identity_provider(own)?;
         let (groups, mut ancestors, ends_at) = match session {
             Some(session) => (
@@ -52,7 +57,11 @@ impl RenewToken {
             ),
             None => (AssertedGroups::default(), Vec::new(), call.expires_at),
         };
-        let token = self.access_tokens.for_user(&own, calling.clone(), &groups).await?;
+        let user = CallingUser {
+            sessions_version,
+            ..calling.clone()
+        };
+        let token = self.access_tokens.for_user(&own, user, &groups).await?;
         let token = token.ending_by(Some(ends_at));
         // The gate reads the ancestors again. The session itself is added to them, so that the gate detects a
         // revocation since the check above.
@@ -60,6 +69,7 @@ impl RenewToken {
         let subject = UserSubject {
             id: calling.id.clone(),
             epoch: calling.epoch,
+            sessions_version,
             family: calling.session.clone(),
             ancestors,
         };
@@ -92,6 +102,7 @@ impl RenewToken {
         let subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
+            sessions_version: user.sessions_version,
             family: user.session.clone(),
             ancestors: Vec::new(),
         };
@@ -110,13 +121,20 @@ impl RenewToken {
             .await
     }
 
-    /// Returns an unlocked user with the epoch, which is read before the write of this path. Rejects a locked user.
+    /// Returns an unlocked user with the epoch and the sessions version, which are read before the write of
+    /// this path. Rejects a locked user.
     async fn read_unlocked_user(&self, user: UserId) -> Result<CallingUser, TokenError> {
-        let lock_status = self.lock_statuses.read_linearizable(&user).await?;
+        let (lock_status, sign_in) = join(
+            self.lock_statuses.read_linearizable(&user),
+            self.sign_in_statuses.read_linearizable(&user),
+        )
+        .await;
+        let lock_status = lock_status?;
         if lock_status.is_locked {
             Err(TokenError::CredentialLocked)
         } else {
-            Ok(calling_user(user, None, lock_status.epoch))
+            let issued_under = (lock_status.epoch, sign_in?.sessions_version);
+            Ok(calling_user(user, None, issued_under))
         }
     }
 }

@@ -120,6 +120,7 @@ impl RenewToken {
             business: origin.business.clone(),
             session: is_remembered.then(|| family.id.clone()),
             epoch: origin.epoch,
+            sessions_version: origin.sessions_version,
         };
         let client = self.access_tokens.enabled_client(&origin.client).await?;
         let token = self
@@ -206,6 +207,7 @@ fn subject_of(family: &RefreshFamily) -> UserSubject {
     UserSubject {
         id: origin.user.clone(),
         epoch: origin.epoch,
+        sessions_version: origin.sessions_version,
         family: Some(family.id.clone()),
         ancestors: origin.ancestors.clone(),
     }

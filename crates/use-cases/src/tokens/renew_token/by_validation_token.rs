@@ -102,7 +102,7 @@ impl RenewToken {
     ) -> Result<(AccessTokenDraft, Option<NewSession>), TokenError> {
         let groups = token.asserted_groups();
         let ends_at = token.session_expires_at;
-        let mut user = calling_user(token.user, token.business, token.epoch);
+        let mut user = calling_user(token.user, token.business, (token.epoch, token.sessions_version));
         let session = is_remembered.then(|| {
             // A token that an earlier version stored names no session.
             let first = token.first_refresh_token;
@@ -162,6 +162,7 @@ fn subject_of(token: &ValidationToken, has_session: bool) -> UserSubject {
     UserSubject {
         id: token.user.clone(),
         epoch: token.epoch,
+        sessions_version: token.sessions_version,
         family: first.map(|first| first.family.clone()),
         ancestors: token.ancestors.clone(),
     }
