@@ -29,9 +29,11 @@ const PAIRS: usize = 3_000;
 const NO_TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// Limits that the load never reaches. A check against a limit costs the same at any limit.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("AUTHME__CODES__SENDS_PER_DESTINATION", "1000000"),
+    ("AUTHME__CODES__SENDS_PER_DESTINATION_A_DAY", "1000000"),
     ("AUTHME__CODES__SENDS_PER_USER", "1000000"),
+    ("AUTHME__CODES__SENDS_PER_HOUR", "1000000"),
     ("AUTHME__CODES__ATTEMPTS_PER_CHALLENGE", "1000000"),
     ("AUTHME__CODES__ATTEMPTS_PER_CONTACT", "1000000"),
     ("AUTHME__CODES__ATTEMPTS_PER_USER", "1000000"),
