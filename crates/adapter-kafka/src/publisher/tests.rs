@@ -139,6 +139,7 @@ async fn check_topics_names_missing_topics() {
     brokers.create_topic(domain::factors::events::TOPIC, 1, 1).unwrap();
     for topic in [
         domain::credential_lock::events::TOPIC,
+        domain::directory::events::TOPIC,
         domain::sessions::events::TOPIC,
         domain::sessions::events::SIGN_IN_TOPIC,
     ] {
@@ -147,11 +148,16 @@ async fn check_topics_names_missing_topics() {
     }
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     let Err(TopicsError::Missing(missing)) = publisher.check_topics().await else {
-        panic!("three topics are missing");
+        panic!("four topics are missing");
     };
     assert_eq!(
         missing,
-        ["authme.credential.v1", "authme.session.v1", "authme.login.v1"]
+        [
+            "authme.credential.v1",
+            "authme.directory.v1",
+            "authme.session.v1",
+            "authme.login.v1"
+        ]
     );
 }
 

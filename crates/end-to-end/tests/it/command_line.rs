@@ -49,12 +49,7 @@ pub(crate) async fn check_reports_that_a_start_would_succeed(servers: Servers) {
         let output = installation.run(service, &Options::default(), &["--check"]).await;
         let keys = if service == Service::Tokens { "read" } else { "fetched" };
         let expected = format!("store: reached\nsettings: valid\nkeys: {keys}\nkafka: all topics exist\n");
-        assert_eq!(
-            (output.code, output.stdout),
-            (Some(0), expected),
-            "{}",
-            output.stderr
-        );
+        assert_eq!((output.code, output.stdout), (Some(0), expected), "{}", output.stderr);
     }
 }
 

@@ -2,6 +2,14 @@ use std::collections::BTreeSet;
 
 use end_to_end::{Installation, Options, Servers, Service};
 
+fn contexts(service: Service) -> &'static [&'static str] {
+    match service {
+        Service::Tokens => &["tokens", "directory"],
+        Service::Factors => &["factors"],
+        Service::CredentialLock => &["credential-lock"],
+    }
+}
+
 pub(crate) async fn each_service_describes_only_its_own_operations(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let _services = installation.start_all(&Options::default()).await;
@@ -14,9 +22,13 @@ pub(crate) async fn each_service_describes_only_its_own_operations(servers: Serv
             .await
             .expect_status(200)
             .json();
-        let printed = installation.operate(&["openapi", service.name()]).await;
         let served = served["paths"].as_object().expect("paths").clone();
-        assert_eq!(Some(&served), printed[0]["paths"].as_object());
+        let mut printed = serde_json::Map::new();
+        for context in contexts(service) {
+            let description = installation.operate(&["openapi", context]).await;
+            printed.extend(description[0]["paths"].as_object().expect("paths").clone());
+        }
+        assert_eq!(served, printed);
         for path in served.keys() {
             assert!(paths.insert(path.clone()), "two services describe {path}");
         }
