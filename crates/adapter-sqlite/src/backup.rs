@@ -63,7 +63,7 @@ pub fn check(file: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Raises the base of a restored store ([`store_base`]), and returns the new base. No other process may have the file
+/// Raises the base of a restored store (`store_base.rs`), and returns the new base. No other process may have the file
 /// open. All data is in the main file afterwards.
 pub fn raise_base(file: &Path, now: Timestamp) -> Result<u64, BackupError> {
     let mut connection = writer::open(file)?;
