@@ -76,6 +76,16 @@ fn tokens(sessions: &SessionPorts, settings: &SessionSettings) -> Arc<TokensUseC
     Arc::new(TokensUseCases::new(&ports, &issuance, &TokensSettings::default()))
 }
 
+fn session_settings(grace: Duration) -> SessionSettings {
+    SessionSettings {
+        refresh_grace: grace,
+        redemption_grace: grace,
+        // No limit: the clock does not move, and races start more sessions than the limit of a minute.
+        new_sessions_per_minute: 0,
+        ..SessionSettings::default()
+    }
+}
+
 impl TestApp {
     /// Returns an app on SQLite, with the default grace time.
     pub async fn new() -> Self {
@@ -112,12 +122,7 @@ impl TestApp {
             telemetry: metrics.clone(),
             audit: Arc::<Records>::default(),
         };
-        let session_settings = SessionSettings {
-            refresh_grace: grace,
-            // No limit: the clock does not move, and races start more sessions than the limit of a minute.
-            new_sessions_per_minute: 0,
-            ..SessionSettings::default()
-        };
+        let session_settings = session_settings(grace);
         let (sent_codes, codes) = (Arc::<SentCodes>::default(), Arc::<CountingCodeDigester>::default());
         let factors_ports = FactorsPorts {
             stores: stores.clone(),

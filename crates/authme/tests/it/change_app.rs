@@ -53,7 +53,7 @@ fn a_branch_starts_once_and_ends_with_its_parent() {
     let renewed = app.renew(&shop, &token, "true");
     assert_eq!(renewed.status, 200, "{}", renewed.summary());
     let branch = field(&renewed.json(), "refreshToken");
-    assert_eq!(field(&app.renew(&shop, &token, "true").json(), "refreshToken"), branch);
+    assert_eq!(app.renew(&shop, &token, "true").summary(), NOT_VALID);
     assert_eq!(app.event_types("ana"), ["session.started", "session.started"]);
     let (parent, branch_family) = (app.family(&refresh), app.family(&branch));
     assert_eq!(branch_family.origin.ancestors, [parent.id]);

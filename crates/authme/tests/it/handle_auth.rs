@@ -56,8 +56,18 @@ fn saml_login_returns_a_validation_token() {
 }
 
 #[test]
-fn a_validation_token_starts_one_session_at_its_target() {
+fn a_validation_token_works_once_for_its_target() {
     let app = TestApp::start();
+    let token = app.validation_token(ANA_MAIL, "portal");
+    let (portal, shop) = (app.client_token("portal"), app.client_token("shop"));
+    assert_eq!(app.renew(&shop, &token, "true").summary(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &token, "true").status, 200);
+    assert_eq!(app.renew(&portal, &token, "true").summary(), NOT_VALID);
+}
+
+#[test]
+fn a_validation_token_starts_one_session_within_the_grace_time() {
+    let app = TestApp::with_settings(&[("tokens.redemption_grace", "30s")]);
     let token = app.validation_token(ANA_MAIL, "portal");
     let (portal, shop) = (app.client_token("portal"), app.client_token("shop"));
     assert_eq!(app.renew(&shop, &token, "true").summary(), NOT_VALID);

@@ -42,7 +42,9 @@ pub(crate) async fn redemption_with_a_lost_response_is_repeated(servers: Servers
     let fixtures = installation.register_fixtures().await;
     installation.register_user("ana@example.com", &[]).await;
     let mut store = ProxiedStore::new(&servers);
-    let options = Options::default().mongodb_uri(&store.uri);
+    let options = Options::default()
+        .mongodb_uri(&store.uri)
+        .setting("tokens.redemption_grace", "30s");
     let _tokens = installation.start(Service::Tokens, &options).await;
     let caller = installation.caller();
     let portal = caller.client_token(&fixtures.portal).await;

@@ -79,12 +79,16 @@ pub struct TokenSettings {
     #[serde(with = "duration")]
     #[schemars(with = "SignedDuration", extend("formatMinimum" = "1s"))]
     pub refresh_idle_lifetime: Duration,
-    /// Time for which the previous refresh token still gets the same successor, and a used validation token the same
-    /// session, so that a lost response logs no user out. After it, the previous token counts as stolen. `0s` allows no
-    /// reuse.
+    /// Time for which the previous refresh token still gets the same successor, so that a lost response logs no user
+    /// out. After it, the previous token counts as stolen. `0s` allows no reuse.
     #[serde(with = "duration")]
     #[schemars(with = "SignedDuration")]
     pub refresh_grace: Duration,
+    /// Time for which a used validation token still gets the same session, so that a lost response needs no new login.
+    /// `0s` allows one use.
+    #[serde(with = "duration")]
+    #[schemars(with = "SignedDuration")]
+    pub redemption_grace: Duration,
     /// Sessions that one client may start for one user per minute, in one process. Further ones get status 429. `0`
     /// means no limit.
     pub new_sessions_per_minute: u32,
@@ -106,6 +110,7 @@ impl Default for TokenSettings {
             refresh_absolute_lifetime: sessions.refresh_absolute_lifetime,
             refresh_idle_lifetime: sessions.refresh_idle_lifetime,
             refresh_grace: sessions.refresh_grace,
+            redemption_grace: sessions.redemption_grace,
             new_sessions_per_minute: sessions.new_sessions_per_minute,
             sessions_per_client: sessions.sessions_per_client,
             accepts_query_tokens: true,
@@ -121,6 +126,7 @@ impl TokenSettings {
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_grace: self.refresh_grace,
+            redemption_grace: self.redemption_grace,
             new_sessions_per_minute: self.new_sessions_per_minute,
             sessions_per_client: self.sessions_per_client,
         }

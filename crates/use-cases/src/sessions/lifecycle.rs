@@ -31,6 +31,7 @@ pub(crate) struct Sessions {
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
+    redemption_grace: Duration,
     start_limiter: SessionStartLimiter,
     /// 0 means no limit.
     limit_per_client: usize,
@@ -47,6 +48,7 @@ impl Sessions {
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
+            redemption_grace: settings.redemption_grace,
             start_limiter: SessionStartLimiter::new(settings.new_sessions_per_minute),
             limit_per_client: usize::try_from(settings.sessions_per_client).unwrap_or(usize::MAX),
         }
@@ -54,6 +56,10 @@ impl Sessions {
 
     pub(crate) fn grace(&self) -> Duration {
         self.grace
+    }
+
+    pub(crate) fn redemption_grace(&self) -> Duration {
+        self.redemption_grace
     }
 
     /// Returns the first refresh token of a session that is not stored yet, with the id of the session.

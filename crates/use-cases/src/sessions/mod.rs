@@ -39,6 +39,8 @@ pub struct SessionSettings {
     /// The time after a rotation during which the previous token still gets the same successor. Zero is strict: a spent
     /// token is a replay immediately.
     pub refresh_grace: Duration,
+    /// The time after a redemption during which the validation token still gets the same session. Zero allows one use.
+    pub redemption_grace: Duration,
     /// The maximum number of sessions of one user that one client may start in a minute, in one process. 0 means no
     /// limit.
     pub new_sessions_per_minute: u32,
@@ -56,6 +58,8 @@ impl Default for SessionSettings {
             refresh_idle_lifetime: Duration::from_hours(7 * 24),
             // Enough for the retries of a client; the shorter it is, the sooner a copied token is detected.
             refresh_grace: Duration::from_secs(30),
+            // A validation token passes through a browser, so by default it works once.
+            redemption_grace: Duration::ZERO,
             // Prevents a stolen token from filling the store.
             new_sessions_per_minute: 30,
             // More than the devices of a person. Each is a stored record for up to 30 days.

@@ -160,7 +160,7 @@ pub(crate) fn cases(shared_app: &SharedApp) -> Vec<Trial> {
         tokens::handle_auth_rejects_invalid_requests,
         tokens::handle_auth_creates_the_user_if_the_client_allows_it,
         tokens::validation_token_returns_the_users_tokens,
-        tokens::validation_token_starts_one_session_and_only_for_its_client,
+        tokens::validation_token_works_once_and_only_for_its_client,
         tokens::renewal_without_remember_me_returns_no_refresh_token,
         tokens::replay_of_a_rotated_refresh_token_ends_the_session,
         tokens::identity_provider_renews_by_user_and_client,

@@ -91,7 +91,7 @@ impl RenewToken {
     }
 
     fn judge(&self, token: &ValidationToken, attempt: &Attempt<'_>) -> Redemption {
-        token.judge(attempt.is_remembered, attempt.now, self.sessions.grace())
+        token.judge(attempt.is_remembered, attempt.now, self.sessions.redemption_grace())
     }
 
     /// Drafts the access token, and the session that it belongs to if there is one.
