@@ -83,7 +83,11 @@ impl Installation {
 
     pub(crate) fn serve(&self) -> anyhow::Result<Server> {
         // One client sends the requests of all users.
-        let settings = [("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "0")];
+        let settings = [
+            ("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "0"),
+            // Few users have all sessions of the load.
+            ("AUTHME__TOKENS__SESSIONS_PER_CLIENT", "0"),
+        ];
         let log = self.data.path("serve.log");
         let server = self.data.serve(&settings, File::create(&log)?);
         server.with_context(|| fs::read_to_string(log).unwrap_or_default())
