@@ -36,7 +36,7 @@ pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
 pub(crate) struct Stored<O> {
     /// `None` for the tombstone of a removed owner.
     pub(crate) owner: Option<O>,
-    /// Whether something of a removed owner is still stored.
+    /// True while something of a removed owner is still stored.
     pub(crate) is_pending: bool,
     /// A random id that differs after every write. Null in documents that were stored before write ids existed.
     pub(crate) write_id: Bson,

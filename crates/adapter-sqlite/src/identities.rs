@@ -37,7 +37,7 @@ fn find_other_login_owner(connection: &Connection, identity: &Identity) -> Resul
     Ok(None)
 }
 
-/// What is stored under a user id.
+/// The row under a user id.
 enum StoredUser {
     Absent,
     Present,

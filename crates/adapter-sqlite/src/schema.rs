@@ -224,7 +224,7 @@ CREATE INDEX identities_removals ON identities (key) WHERE removal IS NOT NULL A
 CREATE INDEX logins_holder ON logins (user_id);
 ";
 
-/// What a restore and the retention of events need: see `store_base.rs` and `event_log.rs`.
+/// The tables of a restore and of the retention of events: see `store_base.rs` and `event_log.rs`.
 const RESTORE_AND_RETENTION: &str = "
 CREATE TABLE store_base (id INTEGER PRIMARY KEY CHECK (id = 0), base INTEGER NOT NULL) STRICT;
 -- A consumer whose cursor is at or after `first`, and before `through`, has missed events.

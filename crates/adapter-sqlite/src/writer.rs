@@ -49,14 +49,14 @@ const MAX_BATCH_SIZE: usize = 128;
 /// second more does not matter.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the handle asks of the thread.
+/// A message from the handle to the thread.
 enum Message {
     Run(Box<dyn Job>),
     /// Close the connection after the commands before it. The sender is dropped when that is done.
     Close(oneshot::Sender<()>),
 }
 
-/// What the thread does next.
+/// The next step of the thread.
 enum Step {
     RunBatch(Box<dyn Job>),
     Probe,

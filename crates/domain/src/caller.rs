@@ -129,7 +129,15 @@ pub enum Cause<'a> {
     Operator(&'a str),
 }
 
-impl Cause<'_> {
+impl<'a> Cause<'a> {
+    /// Returns the request; `None` for a command line.
+    pub fn call(self) -> Option<&'a Call> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Operator(_) => None,
+        }
+    }
+
     /// Returns the cause in the form in which events and the audit trail name it.
     pub fn actor(self) -> Actor {
         match self {

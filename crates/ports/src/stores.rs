@@ -38,7 +38,7 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     /// Sessions.
     pub refresh_families: Arc<dyn RefreshFamilies>,
-    /// What ends all sessions of a user at once.
+    /// Sign-ins: their sessions version ends all sessions of a user at once.
     pub sign_ins: Arc<dyn VersionedStore<SignIn>>,
     /// The part of a sign-in that is compared with sessions and tokens.
     pub sign_in_statuses: Arc<dyn SignInStatuses>,

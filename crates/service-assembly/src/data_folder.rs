@@ -27,7 +27,7 @@ pub(crate) const RESTORING: &str = "restoring";
 /// continues.
 const CREATING: &str = "creating";
 
-/// What may be in a folder that counts as empty: a file system's own folder, and the lock of a server.
+/// The entries of a folder that counts as empty: a file system's own folder, and the lock of a server.
 const IGNORED: [&str; 2] = ["lost+found", "serve.lock"];
 
 /// The folder of the SQLite file, the signing keys, the secrets and the audit trail.
@@ -40,7 +40,7 @@ pub struct DataFolder {
     is_new: bool,
 }
 
-/// What is at a path.
+/// The content of a path.
 enum Content {
     /// Nothing, or a folder whose creation was interrupted.
     None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use adapter_crypto::{HmacRefreshTokenCodec, SystemRandomness, read_or_create_secret, tokens_crypto};
 use adapter_sqlite::{EmbeddedStore, SqliteSettings};
-use domain::caller::Call;
+use domain::caller::{Call, Cause};
 use domain::client::Client;
 use domain::credential_lock::CredentialLock;
 use domain::event::Event;
@@ -305,7 +305,7 @@ impl TestApp {
         let lock_credential = &self.credential_lock.lock_credential;
         let caller = caller("desk");
         lock_credential
-            .run((&caller).into(), user.clone(), None)
+            .run(Cause::Call(&caller), user.clone(), None)
             .await
             .map(drop)
     }
@@ -313,7 +313,7 @@ impl TestApp {
     pub async fn unlock(&self, user: &UserId) {
         let unlock_credential = &self.credential_lock.unlock_credential;
         let caller = caller("desk");
-        let unlocked = unlock_credential.run((&caller).into(), user.clone(), None).await;
+        let unlocked = unlock_credential.run(Cause::Call(&caller), user.clone(), None).await;
         unlocked.unwrap();
     }
 

@@ -1,4 +1,5 @@
 use actix_web::{HttpResponse, web};
+use domain::caller::Cause;
 use domain::credential_lock::permissions::LockCredential;
 use use_cases::credential_lock::CredentialLockUseCases;
 
@@ -17,7 +18,7 @@ pub(crate) async fn handle(
     authorised.record_object("user", user.as_str());
     credential_lock
         .lock_credential
-        .run((&authorised.call).into(), user, reason)
+        .run(Cause::Call(&authorised.call), user, reason)
         .await
         .map_err(lock_request::problem)?;
     Ok(HttpResponse::NoContent().finish())

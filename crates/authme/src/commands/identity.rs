@@ -270,7 +270,7 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
         IdentityCommand::Remove { id } => {
             let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
             let remove_user = RemoveUser::new(identities, stores.groups, clock, randomness);
-            match remove_user.run_for_operator(operator::actor(), &id).await {
+            match remove_user.run_for_operator(&operator::name(), &id).await {
                 Ok(()) => {}
                 Err(RemoveUserError::UserNotFound) => return Err(unknown_user(&id)),
                 Err(error) => return Err(CommandError::context("the user cannot be removed")(error)),

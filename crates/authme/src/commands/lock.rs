@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use adapter_crypto::SystemRandomness;
 use clap::Args;
+use domain::caller::Cause;
 use domain::credential_lock::LockReason;
 use domain::ids::UserId;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +15,7 @@ use ports::Runtime;
 use serde::Serialize;
 use service_runtime::{AuditLog, PrometheusTelemetry, SystemClock};
 use tokio::time::{MissedTickBehavior, interval};
-use use_cases::credential_lock::{CredentialLockUseCases, LockActor, LockError};
+use use_cases::credential_lock::{CredentialLockUseCases, LockError};
 
 use super::audited::CommandAudit;
 use super::{Access, CommandTarget, operator, print};
@@ -62,7 +63,7 @@ pub(crate) enum LockChange {
     Unlock,
 }
 
-/// What a command did with a user.
+/// The result of a command for a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Outcome {
@@ -84,9 +85,9 @@ struct LockLine<'a> {
 
 /// Why a user was neither locked nor unlocked.
 enum UserError {
-    /// Of this user only.
+    /// An error of this user only.
     Rejected(String),
-    /// Of the store: the next user may fail in the same way.
+    /// An error of the store: the next user may fail in the same way.
     Store(String),
 }
 
@@ -125,11 +126,11 @@ impl LockCommands {
     /// Locks or unlocks a user, as the HTTP operation does.
     async fn apply(&self, user: &str) -> Result<Outcome, UserError> {
         let id = UserId::parse(user).map_err(|malformed| UserError::Rejected(malformed.to_string()))?;
-        let actor = LockActor::Operator(&self.operator);
+        let cause = Cause::Operator(&self.operator);
         let reason = self.reason.clone();
         let result = match self.change {
-            LockChange::Lock => self.use_cases.lock_credential.run(actor, id, reason).await,
-            LockChange::Unlock => self.use_cases.unlock_credential.run(actor, id, reason).await,
+            LockChange::Lock => self.use_cases.lock_credential.run(cause, id, reason).await,
+            LockChange::Unlock => self.use_cases.unlock_credential.run(cause, id, reason).await,
         };
         let is_changed = result.map_err(|error| match error {
             LockError::Failed(_) => UserError::Store(CommandError::context("the store failed")(error).report()),

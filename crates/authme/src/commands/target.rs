@@ -60,7 +60,7 @@ pub(crate) struct CommandTarget {
     opened: OnceLock<Arc<dyn StoreUpkeep>>,
 }
 
-/// What a command does with its store.
+/// The access of a command to its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// It changes nothing, so it does not create a data folder either.

@@ -59,7 +59,7 @@ pub struct EndSessionsCommand {
     pub context: EventContext,
 }
 
-/// What decides whether the sessions of one user are active, an aggregate. A user without a stored one has the version
+/// The sign-in of a user, an aggregate: it decides which sessions are active. A user without a stored one has the version
 /// 0 of the aggregate and of the sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {

@@ -19,7 +19,7 @@ impl UsedOncePurpose {
 /// The key under which the use of a value is stored: its purpose and its SHA-256. The value itself is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UsedOnceKey {
-    /// What the value is for.
+    /// The purpose of the value.
     pub purpose: UsedOncePurpose,
     /// The SHA-256 of the value.
     pub hash: [u8; 32],

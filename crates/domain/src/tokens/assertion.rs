@@ -40,7 +40,7 @@ impl AssertionId {
     }
 }
 
-/// What a SAML integration says about the assertion behind a login. Both members are optional.
+/// The assertion behind a login, as a SAML integration names it. Both members are optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assertion {
     /// With an id, the assertion gets one validation token.

@@ -41,7 +41,7 @@ pub struct ValidationTokenHash(pub [u8; 32]);
 pub struct Consumption {
     /// The start of the grace time.
     pub at: Timestamp,
-    /// Whether the use asked for a refresh token, and so starts the session.
+    /// True if the use asked for a refresh token, and so starts the session.
     pub starts_session: bool,
 }
 

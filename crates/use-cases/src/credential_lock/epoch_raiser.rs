@@ -11,7 +11,7 @@ use crate::removed_users::PartEraser;
 use crate::saving::{MAX_SAVE_ATTEMPTS, is_saved};
 
 /// Raises the epoch of a removed user's credential. A lock stays. A repeated call raises the epoch once more, which
-/// does no harm: nobody has a token of it.
+/// does no harm: no token has the epoch in between.
 pub struct EpochRaiser(pub Arc<dyn VersionedStore<CredentialLock>>);
 
 impl EpochRaiser {

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use domain::actor::Actor;
-use domain::caller::Call;
+use domain::caller::Cause;
 use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
-use domain::event::EventContext;
 use domain::ids::UserId;
 use ports::{Clock, Identities, Randomness, VersionedStore};
 
@@ -27,37 +25,6 @@ impl From<ports::StoreError> for LockError {
     }
 }
 
-/// The caller of a request, or the operator who runs a command.
-#[derive(Debug, Clone, Copy)]
-pub enum LockActor<'a> {
-    Caller(&'a Call),
-    /// The name under which the operating system knows the operator.
-    Operator(&'a str),
-}
-
-impl<'a> From<&'a Call> for LockActor<'a> {
-    fn from(call: &'a Call) -> Self {
-        Self::Caller(call)
-    }
-}
-
-impl LockActor<'_> {
-    /// Returns the client of a caller, for spans.
-    pub(super) fn client(&self) -> Option<&str> {
-        match self {
-            Self::Caller(call) => Some(call.client.as_str()),
-            Self::Operator(_) => None,
-        }
-    }
-
-    fn user(&self) -> Option<&UserId> {
-        match self {
-            Self::Caller(call) => call.user_id(),
-            Self::Operator(_) => None,
-        }
-    }
-}
-
 /// Builds the command of a request, after checking caller and user.
 pub(super) struct LockCommandFactory {
     pub(super) identities: Arc<dyn Identities>,
@@ -68,29 +35,20 @@ pub(super) struct LockCommandFactory {
 impl LockCommandFactory {
     pub(super) async fn build(
         &self,
-        actor: LockActor<'_>,
+        cause: Cause<'_>,
         user: UserId,
         reason: Option<LockReason>,
     ) -> Result<LockCommand, LockError> {
         // Users who locked themselves could not undo it. Users who unlocked themselves would undo another
         // administrator's lock.
-        if actor.user() == Some(&user) {
+        if cause.call().and_then(|call| call.user_id()) == Some(&user) {
             return Err(LockError::OwnCredential);
         }
         if self.identities.find(&user).await?.is_none() {
             return Err(LockError::UserNotFound);
         }
         let time = self.clock.now();
-        let id = self.randomness.event_id(time);
-        let context = match actor {
-            LockActor::Caller(call) => call.event(id, time),
-            LockActor::Operator(name) => EventContext {
-                id,
-                time,
-                by: Actor::operator(name),
-                correlation_id: None,
-            },
-        };
+        let context = cause.event(self.randomness.event_id(time), time);
         Ok(LockCommand { user, reason, context })
     }
 }

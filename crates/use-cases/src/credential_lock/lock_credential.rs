@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use domain::caller::Cause;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::{MetricEvent, Telemetry, VersionedStore};
 
-use super::lock_command::{LockActor, LockCommandFactory, LockError, decide_and_save};
+use super::lock_command::{LockCommandFactory, LockError, decide_and_save};
 
 /// Locks a credential. After the lock was acknowledged, no renewal or login that begins then succeeds in any process,
 /// because each mint reads the lock after its own write (docs/protocols.md "Mint gate").
@@ -33,10 +34,10 @@ impl LockCredential {
         level = "debug",
         name = "lock_credential",
         skip_all,
-        fields(client = actor.client(), user = user.as_str())
+        fields(client = cause.call().map(|call| call.client.as_str()), user = user.as_str())
     )]
-    pub async fn run(&self, actor: LockActor<'_>, user: UserId, reason: Option<LockReason>) -> Result<bool, LockError> {
-        let command = self.commands.build(actor, user, reason).await?;
+    pub async fn run(&self, cause: Cause<'_>, user: UserId, reason: Option<LockReason>) -> Result<bool, LockError> {
+        let command = self.commands.build(cause, user, reason).await?;
         let is_changed = decide_and_save(&*self.credential_locks, &command, CredentialLock::lock).await?;
         if is_changed {
             self.telemetry.record(MetricEvent::Lock);

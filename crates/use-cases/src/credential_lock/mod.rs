@@ -12,7 +12,7 @@ use lock_command::LockCommandFactory;
 
 pub use epoch_raiser::EpochRaiser;
 pub use get_lock::{GetLock, GetLockError};
-pub use lock_command::{LockActor, LockError};
+pub use lock_command::LockError;
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
 

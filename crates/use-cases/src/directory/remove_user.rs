@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use domain::actor::Actor;
-use domain::caller::Call;
+use domain::caller::{Call, Cause};
 use domain::directory::{RemovalNotPermitted, check_removal, events};
-use domain::event::EventContext;
 use domain::identity::Identity;
 use domain::ids::UserId;
 use ports::{Clock, Groups, Identities, Randomness, RemovalOutcome, StoreError};
@@ -68,21 +66,13 @@ impl RemoveUser {
             self.groups.find(&identity.groups).await?
         };
         check_removal(call, &identity, &groups)?;
-        let now = self.clock.now();
-        self.remove(user, call.event(self.randomness.event_id(now), now)).await
+        self.remove(Cause::Call(call), user).await
     }
 
     /// Removes the user for the operator who runs a command. An operator may remove any user.
-    pub async fn run_for_operator(&self, operator: Actor, user: &UserId) -> Result<(), RemoveUserError> {
+    pub async fn run_for_operator(&self, operator: &str, user: &UserId) -> Result<(), RemoveUserError> {
         self.find(user).await?;
-        let time = self.clock.now();
-        let context = EventContext {
-            id: self.randomness.event_id(time),
-            time,
-            by: operator,
-            correlation_id: None,
-        };
-        self.remove(user, context).await
+        self.remove(Cause::Operator(operator), user).await
     }
 
     async fn find(&self, user: &UserId) -> Result<Identity, RemoveUserError> {
@@ -90,8 +80,9 @@ impl RemoveUser {
         found.ok_or(RemoveUserError::UserNotFound)
     }
 
-    async fn remove(&self, user: &UserId, context: EventContext) -> Result<(), RemoveUserError> {
-        let event = events::removal_event(context, user);
+    async fn remove(&self, cause: Cause<'_>, user: &UserId) -> Result<(), RemoveUserError> {
+        let now = self.clock.now();
+        let event = events::removal_event(cause.event(self.randomness.event_id(now), now), user);
         match self.identities.remove(user, event).await? {
             RemovalOutcome::Removed => Ok(()),
             RemovalOutcome::NotFound => Err(RemoveUserError::UserNotFound),

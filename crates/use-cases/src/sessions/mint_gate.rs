@@ -202,8 +202,9 @@ impl MintGate {
         }
     }
 
-    /// Returns the error of an inactive subject. Revokes its family if the reason is a lock, an end of all
-    /// sessions or a revoked ancestor: none of these wrote to the family, so the first request that is rejected pushes its `session.revoked`.
+    /// Returns the error of an inactive subject. Revokes its family if the reason is a lock, an end of all sessions or a
+    /// revoked ancestor: none of these wrote to the family, so the first request that is rejected pushes its
+    /// `session.revoked`.
     async fn reject_inactive(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
         let revocation = match reason {
             InactiveReason::CredentialLocked | InactiveReason::IssuedBeforeLock => Some(RevocationReason::Lock),

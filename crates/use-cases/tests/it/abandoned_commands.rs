@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use domain::caller::Cause;
 use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
@@ -52,7 +53,7 @@ async fn a_dropped_lock_command_stops_retrying() {
     });
     let credential_lock = app.with_credential_locks(conflicting.clone());
     let caller = caller("desk");
-    let mut command = Box::pin(credential_lock.lock_credential.run((&caller).into(), user, None));
+    let mut command = Box::pin(credential_lock.lock_credential.run(Cause::Call(&caller), user, None));
     while conflicting.saves.load(Ordering::SeqCst) < 3 {
         tokio::select! {
             biased;

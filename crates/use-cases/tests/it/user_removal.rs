@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use domain::actor::Actor;
 use domain::caller::Call;
 use domain::directory::events::IDENTITY_REMOVED;
 use domain::identity::Identity;
@@ -30,7 +29,7 @@ fn heir(user: &UserId) -> Identity {
 
 async fn remove(app: &TestApp, stores: &Stores, user: &UserId) -> Result<(), RemoveUserError> {
     let remove_user = app.directory_over(stores).remove_user;
-    remove_user.run_for_operator(Actor::operator("root"), user).await
+    remove_user.run_for_operator("root", user).await
 }
 
 /// Removes the user, erases everything, and gives the id to another.
