@@ -71,7 +71,6 @@ impl RemoveUser {
 
     /// Removes the user for the operator who runs a command. An operator may remove any user.
     pub async fn run_for_operator(&self, operator: &str, user: &UserId) -> Result<(), RemoveUserError> {
-        self.find(user).await?;
         self.remove(Cause::Operator(operator), user).await
     }
 
